@@ -1,0 +1,79 @@
+"""Owns the passage from a claim over symbolic sizes to the same claim at given sizes.
+
+Substituting numbers for sizes is the only thing that happens, plus two rewrites that hold for every
+expression: an index that runs over one value is that value, and a condition without names that is
+true is left out (one that is false empties its sum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from derive.claim import Claim
+from derive.expr import Definition, Expr, Sum, substitute
+from derive.index import ONE, ZERO, Condition, Form, Index, Within, Zero
+
+
+def claim_at(claim: Claim, sizes: Mapping[str, int]) -> Claim:
+    """The claim with every size a number and unit indices gone from bodies.
+
+    Free indices of extent 1 stay listed (an entry still has full rank) but are written 0.
+    """
+    fixed = claim.mapped(numbers(sizes))
+    units = unit_values(fixed.indices)
+    setting = replace(fixed.setting, definitions=tuple(map(tidy_definition, fixed.setting.definitions)))
+    return replace(fixed, setting=setting, left=tidy(fixed.left, units), right=tidy_definition(fixed.right))
+
+
+def expr_at(expr: Expr, sizes: Mapping[str, int], free: tuple[Index, ...]) -> Expr:
+    """One expression of a claim's derivation at given sizes; `free` are the claim's indices."""
+    instantiate = numbers(sizes)
+    return tidy(expr.mapped(instantiate), unit_values(tuple(i.mapped(instantiate) for i in free)))
+
+
+class numbers:
+    """Form -> Form, sizes replaced by numbers."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        self.values = {size: Form.of(value) for size, value in sizes.items()}
+
+    def __call__(self, form: Form) -> Form:
+        return form.substitute(self.values)
+
+
+def unit_values(indices: tuple[Index, ...]) -> dict[str, Form]:
+    return {i.name: ZERO for i in indices if i.extent == ONE}
+
+
+def tidy_definition(definition: Definition) -> Definition:
+    return replace(definition, body=tidy(definition.body, unit_values(definition.indices)))
+
+
+def tidy(expr: Expr, units: Mapping[str, Form]) -> Expr:
+    """Unit indices written 0, true conditions left out, empty terms dropped."""
+    return Expr(tuple(t for term in expr.terms if (t := _tidy_term(term, units)) is not None))
+
+
+def _tidy_term(term: Sum, units: Mapping[str, Form]) -> Sum | None:
+    plain = substitute(term, {**units, **unit_values(term.indices)})
+    kept = []
+    for condition in plain.conditions:
+        verdict = _decided(condition)
+        if verdict is False:
+            return None
+        if verdict is None:
+            kept.append(condition)
+    indices = tuple(i for i in plain.indices if i.extent != ONE)
+    return replace(plain, indices=indices, conditions=tuple(kept))
+
+
+def _decided(condition: Condition) -> bool | None:
+    """True or False where the condition names nothing."""
+    if condition.names:
+        return None
+    match condition:
+        case Zero():
+            return bool(condition.holds({}))
+        case Within():
+            return bool(condition.holds({}))
