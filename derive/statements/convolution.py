@@ -1,0 +1,259 @@
+"""Owns what a convolution of any rank is: its definition with explicit zero padding, and its closed forms.
+
+Source of the definition: torch.nn.Conv2d. Rank lives in `axes` alone, so one statement serves every
+rank. Sizes: C and K are channels *per group*; on an axis h the symbols are H (input), H_out, k_h, s_h
+(stride), d_h (dilation), p_h and q_h (padding before and after) and r_h, the rows that the stride
+leaves over: H + p_h + q_h - d_h (k_h - 1) - 1 = s_h (H_out - 1) + r_h with 0 <= r_h < s_h.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from derive.claim import Claim, Fact, Setting
+from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
+from derive.index import Condition, Form, Index, Within, Zero, name
+
+N, GROUPS, C, K = name("N"), name("groups"), name("C"), name("K")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The symbolic sizes of one spatial axis; `tag` ends their names."""
+
+    tag: str
+
+    def __post_init__(self) -> None:
+        sized = {"kernel": "k", "stride": "s", "dilation": "d", "before": "p", "after": "q", "leftover": "r"}
+        for attribute, letter in sized.items():
+            object.__setattr__(self, attribute, name(f"{letter}_{self.tag}"))
+
+    kernel: Form = field(init=False)
+    stride: Form = field(init=False)
+    dilation: Form = field(init=False)
+    before: Form = field(init=False)
+    after: Form = field(init=False)
+    leftover: Form = field(init=False)
+
+    @property
+    def length(self) -> Form:
+        return name(self.tag.upper())
+
+    @property
+    def out(self) -> Form:
+        return name(f"{self.tag.upper()}_out")
+
+    @property
+    def reach(self) -> Form:
+        """dilation * (kernel - 1): the receptive field less one."""
+        return self.dilation * (self.kernel - 1)
+
+    @property
+    def stuffed(self) -> Form:
+        """Length of grad_output with stride - 1 zeros inserted between its entries."""
+        return self.stride * (self.out - 1) + 1
+
+    @property
+    def border(self) -> Form:
+        """Zeros put before the stuffed grad_output; a negative border crops."""
+        return self.reach - self.before
+
+    @property
+    def bordered(self) -> Form:
+        """Length after both borders and the leftover rows at the end."""
+        return self.stuffed + self.border + (self.reach - self.after) + self.leftover
+
+    def facts(self) -> tuple[Fact, ...]:
+        whole = self.length + self.before + self.after - self.reach - 1
+        positive = (self.length, self.out, self.kernel, self.stride, self.dilation)
+        return (
+            *(Fact(size - 1) for size in positive),
+            *(Fact(size) for size in (self.before, self.after, self.leftover)),
+            Fact(self.stride - 1 - self.leftover),
+            Fact(whole - self.stride * (self.out - 1) - self.leftover, equal=True),
+        )
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Definition and closed forms of a convolution over the given axes, all sizes symbolic."""
+
+    axes: tuple[Axis, ...]
+    bias: bool
+    batched: bool
+
+    def along(self, letter: str, extent: str) -> tuple[Index, ...]:
+        """One index an axis: `letter`_h, `letter`_w running over that size of the axis."""
+        return tuple(Index(f"{letter}_{a.tag}", getattr(a, extent)) for a in self.axes)
+
+    def tensor(self, title: str, channels: Form, extent: str) -> Tensor:
+        """An image-like tensor (batch, group, channel in group, spatial axes)."""
+        shape = (N, GROUPS, channels, *(getattr(a, extent) for a in self.axes))
+        spatial = tuple((i,) for i in range(3, len(shape)))
+        return Tensor(title, shape, (((0,),) if self.batched else ()) + ((1, 2), *spatial))
+
+    def kernel(self, title: str, first: Form, second: Form) -> Tensor:
+        shape = (GROUPS, first, second, *(a.kernel for a in self.axes))
+        return Tensor(title, shape, ((0, 1), *((i,) for i in range(2, len(shape)))))
+
+    def __post_init__(self) -> None:
+        tensors = {
+            "x": self.tensor("input", C, "length"),
+            "w": self.kernel("weight", K, C),
+            "b": Tensor("bias", (GROUPS, K), ((0, 1),)),
+            "y": self.tensor("output", K, "out"),
+            "g": self.tensor("grad_output", K, "out"),
+        }
+        for attribute, tensor in tensors.items():
+            object.__setattr__(self, attribute, tensor)
+
+    x: Tensor = field(init=False)
+    w: Tensor = field(init=False)
+    b: Tensor = field(init=False)
+    y: Tensor = field(init=False)
+    g: Tensor = field(init=False)
+
+    n: ClassVar[Index] = Index("n", N)
+    group: ClassVar[Index] = Index("g", GROUPS)
+    c: ClassVar[Index] = Index("c", C)
+    k: ClassVar[Index] = Index("k", K)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.x, self.w, *((self.b,) if self.bias else ()), self.g)
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        return tuple(Fact(size - 1) for size in (N, GROUPS, C, K)) + tuple(
+            f for a in self.axes for f in a.facts()
+        )
+
+    def bias_terms(self) -> tuple[Sum, ...]:
+        read = Read(self.b, (self.group.form, self.k.form))
+        return (Sum((), (), (read,)),) if self.bias else ()
+
+    def taps(self) -> tuple[Form, ...]:
+        """Where output row o meets tap a: stride * o + dilation * a, before the padding is taken off."""
+        return tuple(a.stride * name(f"o_{a.tag}") + a.dilation * name(f"a_{a.tag}") for a in self.axes)
+
+    def output(self) -> Definition:
+        """The layer itself, zero padding as explicit brackets."""
+        o, a = self.along("o", "out"), self.along("a", "kernel")
+        seen = tuple(t - axis.before for t, axis in zip(self.taps(), self.axes, strict=True))
+        inside = tuple(Within(s, axis.length) for s, axis in zip(seen, self.axes, strict=True))
+        weight = Read(self.w, forms(self.group, self.k, self.c, *a))
+        pixel = Read(self.x, (*forms(self.n, self.group, self.c), *seen))
+        body = Expr((Sum((self.c, *a), inside, (weight, pixel)), *self.bias_terms()))
+        return Definition(self.y, (self.n, self.group, self.k, *o), body, "the layer")
+
+    def loss(self) -> Definition:
+        """A loss whose derivative by the output is grad_output: the pairing of the two."""
+        where = (self.n, self.group, self.k, *self.along("o", "out"))
+        body = Expr((Sum(where, (), (Read(self.g, forms(*where)), Read(self.y, forms(*where)))),))
+        return Definition(Tensor("loss", ()), (), body, "the loss, linear in the output")
+
+    def padded(self) -> Definition:
+        """The input with its zero padding written out."""
+        e = tuple(Index(f"e_{a.tag}", a.length + a.before + a.after) for a in self.axes)
+        spots = tuple(i.form - a.before for i, a in zip(e, self.axes, strict=True))
+        inside = tuple(Within(s, a.length) for s, a in zip(spots, self.axes, strict=True))
+        where = (self.n, self.group, self.c, *e)
+        tensor = Tensor("padded_input", tuple(i.extent for i in where), self.x.layout)
+        read = Read(self.x, (*forms(self.n, self.group, self.c), *spots))
+        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "zero padding")
+
+    def spread(self) -> Definition:
+        """grad_output with stride - 1 zeros inserted between neighbours."""
+        o, z = self.along("o", "out"), self.along("z", "stuffed")
+        hits: tuple[Condition, ...] = tuple(
+            Zero(zi.form - a.stride * oi.form) for zi, oi, a in zip(z, o, self.axes, strict=True)
+        )
+        where = (self.n, self.group, self.k, *z)
+        tensor = Tensor("spread", tuple(i.extent for i in where), self.g.layout)
+        read = Read(self.g, forms(self.n, self.group, self.k, *o))
+        return Definition(tensor, where, Expr((Sum(o, hits, (read,)),)), "zero-insertion by the stride")
+
+    def bordered(self) -> Definition:
+        """The spread grad_output with its border of zeros; the leftover rows come at the end."""
+        spread = self.spread().tensor
+        e = self.along("e", "bordered")
+        spots = tuple(i.form - a.border for i, a in zip(e, self.axes, strict=True))
+        inside = tuple(Within(s, a.stuffed) for s, a in zip(spots, self.axes, strict=True))
+        where = (self.n, self.group, self.k, *e)
+        tensor = Tensor("bordered", tuple(i.extent for i in where), self.g.layout)
+        read = Read(spread, (*forms(self.n, self.group, self.k), *spots))
+        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "padding")
+
+    def flipped(self) -> Definition:
+        """The kernel reversed on every spatial axis, channel axes exchanged."""
+        b = self.along("b", "kernel")
+        where = (self.group, self.c, self.k, *b)
+        turned = tuple(a.kernel - 1 - i.form for i, a in zip(b, self.axes, strict=True))
+        read = Read(self.w, (*forms(self.group, self.k, self.c), *turned))
+        return Definition(self.kernel("flipped", C, K), where, single(read), "flip and channel exchange")
+
+    def settings(self, *helpers: Definition) -> Setting:
+        return Setting(self.facts, self.inputs, (self.output(), self.loss(), *helpers))
+
+    def gradient(
+        self, target: Tensor, where: tuple[Index, ...], right: Definition, *helpers: Definition
+    ) -> Claim:
+        left = single(Partial(Read(self.loss().tensor, ()), Read(target, forms(*where))))
+        return Claim(right.tensor.name, self.settings(*helpers), left, right, target)
+
+    def forward_claim(self) -> Claim:
+        """output = correlation of the zero-padded input with the weight, read at every stride-th place."""
+        padded, definition = self.padded(), self.output()
+        weight = Read(self.w, forms(self.group, self.k, self.c, *self.along("a", "kernel")))
+        pixel = Read(padded.tensor, (*forms(self.n, self.group, self.c), *self.taps()))
+        body = Expr((Sum((self.c, *self.along("a", "kernel")), (), (weight, pixel)), *self.bias_terms()))
+        right = Definition(self.tensor("correlated", K, "out"), definition.indices, body, "correlation")
+        left = single(Read(self.y, forms(*definition.indices)))
+        return Claim("output", self.settings(padded), left, right, self.y)
+
+    def input_claim(self) -> Claim:
+        """grad_input = correlation (stride 1, same dilation) of bordered with the flipped kernel."""
+        bordered, flipped = self.bordered(), self.flipped()
+        where = (self.n, self.group, self.c, *self.along("i", "length"))
+        b = self.along("b", "kernel")
+        spots = tuple(name(f"i_{a.tag}") + a.dilation * i.form for i, a in zip(b, self.axes, strict=True))
+        image = Read(bordered.tensor, (*forms(self.n, self.group, self.k), *spots))
+        kernel = Read(flipped.tensor, forms(self.group, self.c, self.k, *b))
+        shape = (N, GROUPS, C, *(a.bordered - a.reach for a in self.axes))
+        body = Expr((Sum((self.k, *b), (), (image, kernel)),))
+        right = Definition(Tensor("grad_input", shape, self.x.layout), where, body, "correlation")
+        return self.gradient(self.x, where, right, self.spread(), bordered, flipped)
+
+    def weight_claim(self) -> Claim:
+        """grad_weight = correlation of the padded input with spread; tap a is read at dilation * a."""
+        padded, spread = self.padded(), self.spread()
+        z = self.along("z", "stuffed")
+        where = (self.group, self.k, self.c, *self.along("a", "kernel"))
+        spots = tuple(a.dilation * name(f"a_{a.tag}") + i.form for i, a in zip(z, self.axes, strict=True))
+        image = Read(padded.tensor, (*forms(self.n, self.group, self.c), *spots))
+        kernel = Read(spread.tensor, forms(self.n, self.group, self.k, *z))
+        body = Expr((Sum((self.n, *z), (), (image, kernel)),))
+        right = Definition(self.kernel("grad_weight", K, C), where, body, "correlation")
+        return self.gradient(self.w, where, right, padded, spread)
+
+    def bias_claim(self) -> Claim:
+        """grad_bias = the plain sum of grad_output over batch and places."""
+        o = self.along("o", "out")
+        where = (self.group, self.k)
+        read: Factor = Read(self.g, forms(self.n, self.group, self.k, *o))
+        right = Definition(
+            Tensor("grad_bias", (GROUPS, K), ((0, 1),)),
+            where,
+            Expr((Sum((self.n, *o), (), (read,)),)),
+            "plain sum",
+        )
+        return self.gradient(self.b, where, right)
+
+    def claims(self) -> dict[str, Claim]:
+        found = {"output": self.forward_claim(), "input": self.input_claim(), "weight": self.weight_claim()}
+        return found | ({"bias": self.bias_claim()} if self.bias else {})
+
+
+def forms(*indices: Index) -> tuple[Form, ...]:
+    return tuple(i.form for i in indices)
