@@ -1,0 +1,130 @@
+"""The verdict on an argument: its claim is well formed, every step replays, every certificate holds. Trusted.
+
+With `index.py`, `expr.py`, `claim.py`, `certify.py` and `steps.py` this is all that is believed of a proof
+for all sizes; the rules that propose steps and the search that finds certificates can be wrong without
+harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from derive.certify import Obligation, discharge, known, refuse, to_show
+from derive.claim import Argument, Claim, Fact, Setting, Step
+from derive.expr import Definition, Expr, Factor, Partial, Read, Tensor, single
+from derive.index import Within, Zero
+from derive.steps import Context, replay, same, sizes_of
+
+
+def upkeep(claim: Claim) -> list[Obligation]:
+    """What a claim needs to be well formed: reads inside their tensors, shapes equal; raises on others."""
+    setting = claim.setting
+    seen: dict[str, Tensor] = {}
+    for tensor in setting.inputs:
+        _declare(seen, tensor)
+    needed: list[Obligation] = []
+    for definition in (*setting.definitions, claim.right):
+        needed += _definition_upkeep(setting, seen, definition)
+        _declare(seen, definition.tensor)
+    if claim.target.name == claim.right.tensor.name or seen.get(claim.target.name) != claim.target:
+        raise refuse("target is not a tensor of the setting", claim.target.name)
+    entry = Read(claim.target, tuple(i.form for i in claim.indices))
+    if len(claim.indices) != len(claim.target.shape):
+        raise refuse("right side covers other entries than the left", claim.name, str(claim.target))
+    facts = setting.facts
+    for i, extent in zip(claim.indices, claim.target.shape, strict=True):
+        needed += to_show(facts, Zero(i.extent - extent), "the right side covers every entry of the left")
+    if claim.left not in (single(entry), *(single(Partial(loss, entry)) for loss in _scalars(setting))):
+        raise refuse(
+            "left side is not an entry or a derivative of a loss by it", claim.name, got=str(claim.left)
+        )
+    return needed
+
+
+def _scalars(setting: Setting) -> list[Read]:
+    return [Read(d.tensor, ()) for d in setting.definitions if not d.tensor.shape]
+
+
+def _declare(seen: dict[str, Tensor], tensor: Tensor) -> None:
+    if tensor.name in seen:
+        raise refuse("tensor defined twice", tensor.name, "a new name", str(tensor))
+    seen[tensor.name] = tensor
+
+
+def _definition_upkeep(
+    setting: Setting, seen: Mapping[str, Tensor], definition: Definition
+) -> list[Obligation]:
+    title, sizes = definition.tensor.name, sizes_of(setting)
+    own = [i.name for i in definition.indices]
+    if len(own) != len(definition.tensor.shape) or len(set(own)) != len(own) or set(own) & sizes:
+        raise refuse("indices do not fit the tensor", title, str(definition.tensor), ", ".join(own))
+    needed: list[Obligation] = []
+    for i, extent in zip(definition.indices, definition.tensor.shape, strict=True):
+        needed += to_show(setting.facts, Zero(i.extent - extent), f"{title} is defined on its whole shape")
+    for term in definition.body.terms:
+        inner = [i.name for i in term.indices]
+        if len(set(inner)) != len(inner) or set(inner) & ({*own} | sizes):
+            raise refuse("captured index name", title, "fresh names", ", ".join(inner))
+        extents = [i.extent for i in (*definition.indices, *term.indices)]
+        if (
+            not frozenset().union(*(e.names for e in extents)) <= sizes
+            or not term.names <= {*own, *inner} | sizes
+        ):
+            raise refuse("unknown name", title, got=str(term))
+        facts = known(setting, (*definition.indices, *term.indices), term.conditions)
+        for factor in term.factors:
+            needed += _read_upkeep(seen, facts, factor, title)
+    return needed
+
+
+def _read_upkeep(
+    seen: Mapping[str, Tensor], facts: tuple[Fact, ...], factor: Factor, title: str
+) -> list[Obligation]:
+    if not isinstance(factor, Read) or seen.get(factor.tensor.name) != factor.tensor:
+        raise refuse("reads what is not defined before it", title, got=str(factor))
+    if len(factor.index) != len(factor.tensor.shape):
+        raise refuse("wrong number of indices", title, str(factor.tensor), str(factor))
+    about = f"{factor} is inside {factor.tensor}"
+    return [
+        o
+        for position, extent in zip(factor.index, factor.tensor.shape, strict=True)
+        for o in to_show(facts, Within(position, extent), about)
+    ]
+
+
+def check(argument: Argument) -> None:
+    """Raise ProofError unless the argument proves its claim; returning is the proof."""
+    claim = argument.claim
+    discharge(upkeep(claim), argument.upkeep, f"{claim.name}: reads and shapes")
+    context = Context(claim.setting, claim.indices)
+    left = _walk(context, claim.left, argument.left_steps, f"{claim.name}, definition side")
+    right = _walk(context, claim.right.body, argument.right_steps, f"{claim.name}, closed-form side")
+    if not same(left, right):
+        raise refuse("the two sides do not meet", claim.name, str(left), str(right))
+    _not_vacuous(context, left, argument.witness)
+
+
+def _walk(context: Context, start: Expr, steps: Sequence[Step], where: str) -> Expr:
+    current = start
+    for number, step in enumerate(steps, start=1):
+        spot = f"{where}, step {number} ({step.rule})"
+        after, needed = replay(context, current, step.rule, step.arguments)
+        if after != step.after:
+            raise refuse("step is not what its rule gives", spot, str(after), str(step.after))
+        discharge(needed, step.certificates, spot)
+        current = after
+    return current
+
+
+def _not_vacuous(context: Context, normal: Expr, witness: Mapping[str, int]) -> None:
+    """The hypotheses hold at the witness, and the first term's guard is open there."""
+    term = normal.terms[0]
+    indices = (*context.free, *term.indices)
+    missing = (sizes_of(context.setting) | {i.name for i in indices}) - witness.keys()
+    if missing:
+        raise refuse("witness leaves names open", "hypotheses", ", ".join(sorted(missing)))
+    failed = [f for f in known(context.setting, indices, term.conditions) if not f.holds(witness)]
+    if failed:
+        raise refuse(
+            "hypotheses or guard fail at the witness", "hypotheses", str(failed[0]), str(dict(witness))
+        )

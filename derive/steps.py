@@ -1,0 +1,239 @@
+"""The meaning of every rule: the expression after a step, and what must be shown for it. Trusted.
+
+A rule is applied to the arguments that a step states; nothing is searched for here. `same` compares the
+normal forms in which the two sides of a claim must end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import permutations, product
+from typing import Any, TypeVar
+
+from derive.certify import Obligation, known, refuse, to_show
+from derive.claim import Fact, Setting
+from derive.expr import Expr, Partial, Read, Sum, substitute
+from derive.index import ONE, Condition, Form, Index, Within, Zero, name
+
+T = TypeVar("T")
+
+Replayed = tuple[Expr, list[Obligation]]
+
+
+def sizes_of(setting: Setting) -> frozenset[str]:
+    named = [f.form.names for f in setting.facts] + [s.names for t in setting.inputs for s in t.shape]
+    return frozenset().union(*named)
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where an expression stands: the setting, and the free indices of the claim."""
+
+    setting: Setting
+    free: tuple[Index, ...]
+
+    def facts(self, term: Sum) -> tuple[Fact, ...]:
+        return known(self.setting, (*self.free, *term.indices), term.conditions)
+
+    def taken(self, term: Sum) -> frozenset[str]:
+        return term.names | {i.name for i in self.free} | sizes_of(self.setting)
+
+    def fresh(self, term: Sum, names: Sequence[str], where: str) -> None:
+        if len(set(names)) != len(names) or set(names) & self.taken(term):
+            raise refuse("captured index name", where, "fresh names", ", ".join(names))
+
+    def opened(self, term: Sum, read: Read, fresh: Sequence[Sequence[str]]) -> list[Sum]:
+        """The terms of the definition of read.tensor at read.index, bound indices renamed."""
+        definition = self.setting.definition(read.tensor.name)
+        if definition is None or definition.tensor != read.tensor:
+            raise refuse("no such definition", read.tensor.name)
+        if len(fresh) != len(definition.body.terms):
+            raise refuse("names for another number of terms", read.tensor.name)
+        values = {i.name: e for i, e in zip(definition.indices, read.index, strict=True)}
+        opened = []
+        for body, names in zip(definition.body.terms, fresh, strict=True):
+            self.fresh(term, names, f"unfolding {read.tensor.name}")
+            renaming = {i.name: name(n) for i, n in zip(body.indices, names, strict=True)}
+            indices = tuple(Index(n, i.extent) for i, n in zip(body.indices, names, strict=True))
+            opened.append(replace(substitute(body, {**values, **renaming}), indices=indices))
+        return opened
+
+
+def pick(items: Sequence[T], position: int) -> T:
+    """items[position], counted from 0; a negative or missing position is refused."""
+    if type(position) is not int or not 0 <= position < len(items):
+        raise refuse("no such place", "step arguments", f"0 to {len(items) - 1}", repr(position))
+    return items[position]
+
+
+def join(term: Sum, at: int, new: Sum, conditions: Sequence[Condition] = (), spare: int | None = None) -> Sum:
+    """`term` with factor number `at` replaced by the product `new` (its factor `spare` left out)."""
+    rest = tuple(f for j, f in enumerate(new.factors) if j != spare)
+    return Sum(
+        term.indices + new.indices,
+        term.conditions + new.conditions + tuple(conditions),
+        term.factors[:at] + rest + term.factors[at + 1 :],
+        term.coefficient * new.coefficient,
+    )
+
+
+def chain(
+    context: Context, expr: Expr, *, term: int, factor: int, fresh: Sequence[Sequence[str]]
+) -> Replayed:
+    """d T[e]/d X[u] = sum over every occurrence of X, or of a tensor defined from it, in T's definition.
+
+    An occurrence X[i] gives [i = u] times the other factors; an occurrence of a defined tensor S gives
+    d S[..]/d X[u] times the other factors. Inputs are independent of each other.
+    """
+    old = pick(expr.terms, term)
+    partial = pick(old.factors, factor)
+    if not isinstance(partial, Partial) or partial.wrt.tensor not in context.setting.inputs:
+        raise refuse("not a derivative by an input", f"factor {factor}", got=str(partial))
+    new: list[Sum] = []
+    for body in context.opened(old, partial.of, fresh):
+        for j, occurrence in enumerate(body.factors):
+            if not isinstance(occurrence, Read):
+                raise refuse("derivative inside a definition", partial.of.tensor.name)
+            if occurrence.tensor == partial.wrt.tensor:
+                pairs = zip(occurrence.index, partial.wrt.index, strict=True)
+                new.append(join(old, factor, body, [Zero(i - u) for i, u in pairs], spare=j))
+            elif occurrence.tensor not in context.setting.inputs:
+                joined = join(old, factor, body, spare=j)
+                inner = Partial(occurrence, partial.wrt)
+                new.append(replace(joined, factors=(*joined.factors, inner)))
+    return expr.with_term(term, tuple(new)), []
+
+
+def unfold(
+    context: Context, expr: Expr, *, term: int, factor: int, fresh: Sequence[Sequence[str]]
+) -> Replayed:
+    """T[e] = the body of T's definition at e (reads are inside their tensors, so it applies)."""
+    old = pick(expr.terms, term)
+    read = pick(old.factors, factor)
+    if not isinstance(read, Read):
+        raise refuse("not a read", f"factor {factor}", got=str(read))
+    opened = context.opened(old, read, fresh)
+    return expr.with_term(term, tuple(join(old, factor, body) for body in opened)), []
+
+
+def delta(context: Context, expr: Expr, *, term: int, index: str, condition: int) -> Replayed:
+    """sum over v of [v = e] f(v) = f(e), where 0 <= e < extent of v."""
+    old = pick(expr.terms, term)
+    hit = pick(old.conditions, condition)
+    summed = next((i for i in old.indices if i.name == index), None)
+    slope = hit.form.coefficient(index) if isinstance(hit, Zero) else None
+    if summed is None or slope not in (ONE, -ONE):
+        raise refuse("not a delta of a summed index", f"[{index} = ...]", got=str(hit))
+    point = name(index) - hit.form if slope == ONE else name(index) + hit.form
+    kept = tuple(c for j, c in enumerate(old.conditions) if j != condition)
+    rest = replace(old, indices=tuple(i for i in old.indices if i.name != index), conditions=kept)
+    new = substitute(rest, {index: point})
+    needed = to_show(context.facts(new), Within(point, summed.extent), f"{index} = {point} is in range")
+    return expr.with_term(term, (new,)), needed
+
+
+def reindex(
+    context: Context,
+    expr: Expr,
+    *,
+    term: int,
+    index: str,
+    new: str,
+    extent: Form,
+    forward: Form,
+    backward: Form,
+) -> Replayed:
+    """sum over v of f(v) = sum over v' of f(forward(v')), with `backward` the two-sided inverse."""
+    old = pick(expr.terms, term)
+    at = next((j for j, i in enumerate(old.indices) if i.name == index), None)
+    context.fresh(old, [new], "change of variable")
+    around = context.taken(old) - {index}
+    if at is None or not forward.names <= around | {new} or not backward.names <= around | {index}:
+        raise refuse("not a change of a summed variable", index)
+    if forward.substitute({new: backward}) != name(index) or backward.substitute({index: forward}) != name(
+        new
+    ):
+        raise refuse("not inverse to each other", index, f"{index} = {forward}", f"{new} = {backward}")
+    moved = substitute(old, {index: forward})
+    indices = (*old.indices[:at], Index(new, extent), *old.indices[at + 1 :])
+    after = replace(moved, indices=indices)
+    needed = to_show(context.facts(after), Within(forward, old.indices[at].extent), f"{index} is in range")
+    needed += to_show(context.facts(old), Within(backward, extent), f"{new} is in range")
+    return expr.with_term(term, (after,)), needed
+
+
+def guard(context: Context, expr: Expr, *, term: int, conditions: tuple[Condition, ...]) -> Replayed:
+    """[old] f = [new] f, where each implies the other under the hypotheses and index ranges."""
+    old = pick(expr.terms, term)
+    new = replace(old, conditions=tuple(conditions))
+    if not new.names <= context.taken(old):
+        raise refuse("unknown name in a condition", "guard", got=str(new))
+    before, after = context.facts(old), context.facts(new)
+    needed = [o for c in new.conditions for o in to_show(before, c, f"the old guard implies {c}")]
+    needed += [o for c in old.conditions for o in to_show(after, c, f"the new guard implies {c}")]
+    return expr.with_term(term, (new,)), needed
+
+
+RULES: Mapping[str, Callable[..., Replayed]] = {
+    "chain": chain,
+    "unfold": unfold,
+    "delta": delta,
+    "reindex": reindex,
+    "guard": guard,
+}
+
+
+def replay(context: Context, expr: Expr, rule: str, arguments: Mapping[str, Any]) -> Replayed:
+    """One step recomputed from its arguments, which may come from anywhere."""
+    if rule not in RULES:
+        raise refuse("unknown rule", rule, ", ".join(RULES))
+    try:
+        return RULES[rule](context, expr, **arguments)
+    except (TypeError, ValueError, AttributeError) as fault:
+        raise refuse("arguments do not fit the rule", rule, got=str(fault)) from None
+
+
+# ---- equality of normal forms --------------------------------------------------------------------
+
+
+def same(left: Expr, right: Expr) -> bool:
+    """Equal up to the order of terms, conditions and factors, and the names of summed indices."""
+    if len(left.terms) != len(right.terms):
+        return False
+    unused = list(right.terms)
+    for term in left.terms:
+        match = next((t for t in unused if same_term(term, t)), None)
+        if match is None:
+            return False
+        unused.remove(match)
+    return True
+
+
+def same_term(left: Sum, right: Sum) -> bool:
+    shapes = (len(left.conditions), len(left.factors), left.coefficient)
+    if shapes != (len(right.conditions), len(right.factors), right.coefficient):
+        return False
+    if left.bound & (right.names - right.bound) or right.bound & (left.names - left.bound):
+        return False
+    wanted = _parts(left)
+    return any(_parts(substitute(right, r)) == wanted for r in _renamings(left.indices, right.indices))
+
+
+def _parts(term: Sum) -> tuple[list[str], list[str]]:
+    return sorted(map(repr, term.conditions)), sorted(map(repr, term.factors))
+
+
+def _renamings(left: tuple[Index, ...], right: tuple[Index, ...]) -> Iterator[dict[str, Form]]:
+    """Every bijection of summed indices that respects extents, as a renaming of right's to left's."""
+    extents = sorted({i.extent for i in left})
+    if sorted(i.extent for i in left) != sorted(i.extent for i in right):
+        return
+    groups = [([i for i in left if i.extent == e], [i for i in right if i.extent == e]) for e in extents]
+    for choice in product(*(permutations(mine) for mine, _ in groups)):
+        pairs = [
+            (theirs.name, mine.form)
+            for chosen, (_, others) in zip(choice, groups, strict=True)
+            for mine, theirs in zip(chosen, others, strict=True)
+        ]
+        yield dict(pairs)

@@ -1,0 +1,89 @@
+"""Owns the order in which rules are tried: both sides of a claim are taken to one normal form, separately.
+
+Untrusted: the argument that comes out is believed only after `proof.theorem` has replayed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from derive.check import upkeep
+from derive.claim import Argument, Claim, Step
+from derive.errors import ProofError
+from derive.expr import Expr
+from derive.oracle import Oracle
+from derive.rules import Proposal, chain, delta, guard, reindex, unfold
+from derive.steps import Context, replay, sizes_of
+
+Rule = Callable[[Context, Expr], Iterable[Proposal]]
+
+SIDES: Mapping[str, tuple[Rule, ...]] = {
+    "definition side": (chain.propose, unfold.propose, delta.propose, guard.propose),
+    "closed-form side": (unfold.propose, delta.propose, guard.propose, reindex.propose),
+}
+
+MOST_STEPS = 60
+
+
+def argue(claim: Claim, oracle: Oracle) -> Argument:
+    """An argument for the claim; raises ProofError where a certificate is missing."""
+    context = Context(claim.setting, claim.indices)
+    kept = oracle.certificates(upkeep(claim))
+    if kept is None:
+        raise ProofError(
+            "a read cannot be shown inside its tensor, or the shapes of the two sides differ",
+            where=claim.name,
+            expected="a certificate for each obligation",
+            got=missing(claim, oracle),
+        )
+    left, normal = normalise(context, claim.left, SIDES["definition side"], oracle)
+    right, _ = normalise(context, claim.right.body, SIDES["closed-form side"], oracle)
+    return Argument(claim, left, right, kept, witness(context, normal))
+
+
+def normalise(
+    context: Context, start: Expr, rules: tuple[Rule, ...], oracle: Oracle
+) -> tuple[tuple[Step, ...], Expr]:
+    """Steps from `start` until no rule applies, and where they end; earlier rules go first."""
+    steps: list[Step] = []
+    current = start
+    while (step := _next(context, current, rules, oracle)) is not None:
+        steps.append(step)
+        current = step.after
+        if len(steps) > MOST_STEPS:
+            raise ProofError(
+                "no normal form reached", where=str(start), expected=f"at most {MOST_STEPS} steps"
+            )
+    return tuple(steps), current
+
+
+def _next(context: Context, current: Expr, rules: tuple[Rule, ...], oracle: Oracle) -> Step | None:
+    for proposal in _proposals(context, current, rules):
+        after, needed = replay(context, current, proposal.rule, proposal.arguments)
+        certificates = oracle.certificates(needed)
+        if certificates is not None:
+            return Step(proposal.rule, proposal.arguments, certificates, after, proposal.reason)
+    return None
+
+
+def _proposals(context: Context, current: Expr, rules: tuple[Rule, ...]) -> Iterator[Proposal]:
+    for rule in rules:
+        yield from rule(context, current)
+
+
+def missing(claim: Claim, oracle: Oracle) -> str:
+    """The first obligation of well-formedness without a certificate, in words."""
+    open_ones = (o for o in upkeep(claim) if oracle.certificates([o]) is None)
+    return next((f"not shown: {o.about} ({o.goal} >= 0)" for o in open_ones), "")
+
+
+def witness(context: Context, normal: Expr) -> dict[str, int]:
+    """Sizes and indices at which the hypotheses hold and the first guard is open: lengths 1, the rest 0.
+
+    A size is a length where a hypothesis about it alone fails at 0. A layer of one pixel, one tap and one
+    channel satisfies what convolutions ask; a claim that needs another witness fails the check.
+    """
+    alone = [f for f in context.setting.facts if len(f.form.names) == 1]
+    lengths = {size for f in alone for size in f.form.names if not f.holds({size: 0})}
+    indices = [*context.free, *(i for t in normal.terms[:1] for i in t.indices)]
+    return {n: int(n in lengths) for n in sizes_of(context.setting)} | {i.name: 0 for i in indices}

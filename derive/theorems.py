@@ -1,0 +1,73 @@
+"""Owns the theorems of a layer class: argued once a process and choice, checked, then kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from derive.certificate import dump, load, same_claim
+from derive.errors import LayerError, ProofError
+from derive.layers import registry
+from derive.layers.base import Layer
+from derive.oracle import stored_oracle
+from derive.proof import Theorem, theorem
+from derive.strategy import argue
+
+LABEL = "ALL SIZES (certificate)"
+
+_PROVED: dict[tuple[type[Layer], tuple[tuple[str, Any], ...]], dict[str, Theorem]] = {}
+
+
+def theorems(kind: type[Layer], choices: Mapping[str, Any]) -> dict[str, Theorem]:
+    """The class's theorems over symbolic sizes: 'output' and one for each gradient."""
+    key = (kind, tuple(sorted(choices.items())))
+    if key not in _PROVED:
+        oracle = stored_oracle()
+        claims = kind.claims(**choices)
+        _PROVED[key] = {operand: theorem(argue(claim, oracle)) for operand, claim in claims.items()}
+    return dict(_PROVED[key])
+
+
+def certificate_text(kind: type[Layer], choices: Mapping[str, Any]) -> str:
+    """The certificate file of the class's theorems."""
+    proved = theorems(kind, choices)
+    return dump(kind.__name__, choices, {key: t.argument for key, t in proved.items()})
+
+
+def certificate_digest(kind: type[Layer], choices: Mapping[str, Any]) -> str:
+    """Digest of that file's body; kernels and documents name it."""
+    return str(json.loads(certificate_text(kind, choices))["digest"])
+
+
+def recheck(text: str, where: str) -> tuple[str, list[str]]:
+    """Replay every theorem of a certificate file with the checker alone.
+
+    Returns the layer's name and one line a theorem. Raises LayerError where the file is not a
+    certificate or was changed, ProofError where the checker refuses or where what is proved is not
+    what the layer claims (a weakened hypothesis, a missing theorem).
+    """
+    title, choices, arguments, stated = load(text, where)
+    kind = registry().get(title)
+    if kind is None:
+        raise LayerError(
+            "certificate of an unknown layer", where=where, expected=", ".join(registry()), got=title
+        )
+    claims = kind.claims(**choices)
+    if claims.keys() != arguments.keys():
+        raise ProofError(
+            "theorems are missing or added", where=where, expected=", ".join(claims), got=", ".join(arguments)
+        )
+    lines = []
+    for key, argument in arguments.items():
+        proved = theorem(argument)
+        if not same_claim(proved.claim, claims[key]):
+            raise ProofError(
+                "this is not the layer's theorem", where=f"{where}: {key}", expected=f"{title}'s claim"
+            )
+        steps = len(argument.left_steps) + len(argument.right_steps)
+        certificates = len(argument.upkeep) + sum(
+            len(s.certificates) for s in (*argument.left_steps, *argument.right_steps)
+        )
+        lines.append(f"{proved.claim.name}: {LABEL}; {steps} steps, {certificates} certificates")
+    return title, [*lines, f"certificate sha256 {stated}"]
