@@ -1,0 +1,179 @@
+"""Owns the two questions a user asks: `differentiate` (how does it go?) and `prove` (is it so?)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from derive.derivation import Derivation, differentiate
+from derive.errors import BackflipError, LayerError
+from derive.instance import claim_at
+from derive.layers.base import Layer
+from derive.proof import Theorem
+from derive.theorems import LABEL, certificate_digest, certificate_text, recheck, theorems
+
+
+@dataclass(frozen=True)
+class ProofResult:
+    """What a proof reached.
+
+    Attributes:
+        ok: whether every claim held; a refuted claim is named in `report`.
+        label: the claim's reach ("ALL SIZES (certificate)" or "THIS SIZE, n identities, exhaustive").
+        identities: entries compared at a size; theorems proved for all sizes.
+        theorem: the statements, one a line.
+        assumptions: what they suppose.
+        report: what was done, line by line.
+        certificate_digest: sha256 of the certificate file of the underlying theorems.
+    """
+
+    ok: bool
+    label: str
+    identities: int
+    theorem: str
+    assumptions: tuple[str, ...]
+    report: tuple[str, ...]
+    certificate_digest: str
+    certificate: str = ""
+
+    def to_json(self) -> str:
+        data = {key: value for key, value in asdict(self).items() if key != "certificate"}
+        return json.dumps(data, indent=1, ensure_ascii=False)
+
+    def certificate_json(self) -> str:
+        """The text of the certificate file of the theorems for all sizes."""
+        return self.certificate
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+
+
+def prove(
+    layer: Layer | type[Layer],
+    input_shape: Sequence[int] | None = None,
+    *,
+    progress: Progress | None = None,
+    **choices: Any,
+) -> ProofResult:
+    """Prove a layer's gradients and forward form.
+
+    Args:
+        layer: a layer class (all sizes; discrete choices such as bias=False as keywords), or a layer.
+        input_shape: proves every entry of every gradient at this shape; None proves for all sizes.
+        progress: called as the exhaustive proof goes on.
+
+    Raises LayerError on a wrong shape or choice, LimitError where the work would be too large.
+    """
+    if isinstance(layer, type):
+        return prove_all_sizes(layer, choices)
+    if choices:
+        raise LayerError("discrete choices go with a class", where="prove", got=", ".join(choices))
+    if input_shape is None:
+        return prove_all_sizes(type(layer), _own(layer))
+    return prove_at(layer, tuple(input_shape), progress)
+
+
+def _own(layer: Layer) -> dict[str, Any]:
+    """The layer's own discrete choices, batched."""
+    return {key: getattr(layer, key, values[0]) for key, values in type(layer).discrete.items()}
+
+
+def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
+    """The theorems of a layer class over symbolic sizes; the choices not given are the usual ones."""
+    full = kind.chosen(choices)
+    proved = theorems(kind, full)
+    report = [line for key, t in proved.items() for line in _theorem_lines(key, t)]
+    facts = next(iter(proved.values())).claim.setting.facts
+    return ProofResult(
+        True,
+        LABEL,
+        len(proved),
+        "\n".join(statement(t) for t in proved.values()),
+        (
+            f"choices: {', '.join(f'{k}={v}' for k, v in full.items())}",
+            "hypotheses: " + "; ".join(map(str, facts)),
+        ),
+        tuple(report),
+        certificate_digest(kind, full),
+        certificate_text(kind, full),
+    )
+
+
+def statement(theorem: Theorem) -> str:
+    claim = theorem.claim
+    return f"{claim.left} = {claim.right.left} := {claim.right.body}"
+
+
+def _theorem_lines(key: str, theorem: Theorem) -> list[str]:
+    argument = theorem.argument
+    steps = (*argument.left_steps, *argument.right_steps)
+    count = len(argument.upkeep) + sum(len(s.certificates) for s in steps)
+    rules = ", ".join(dict.fromkeys(s.rule for s in steps))
+    head = f"{theorem.claim.name}: {LABEL}; {len(steps)} steps ({rules}), {count} certificates verified"
+    return [head]
+
+
+def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) -> ProofResult:
+    """Every entry of every gradient and of the forward form at a shape, by the independent judges."""
+    from derive.exhaust import judge_at_size
+
+    layer.operands(shape)
+    sizes, choices = layer.sizes(shape), layer.choices(shape)
+    proved = theorems(type(layer), choices)
+    report: list[str] = []
+    identities, ok = 0, True
+    for key, theorem in proved.items():
+        verdict = judge_at_size(
+            claim_at(theorem.claim, sizes), layer, sizes, key=key, shape=shape, progress=progress
+        )
+        ok = ok and verdict.ok
+        identities += verdict.identities
+        report += [f"{theorem.claim.name}: {line}" for line in verdict.lines]
+        if verdict.difference is not None:
+            report.append(f"{theorem.claim.name}: REFUTED: {verdict.difference}")
+    label = f"THIS SIZE, {identities:,} identities, exhaustive" if ok else "REFUTED"
+    statements = [f"{c.left} = {c.right}" for t in proved.values() for c in [claim_at(t.claim, sizes)]]
+    return ProofResult(
+        ok,
+        label,
+        identities,
+        "\n".join(statements),
+        (
+            f"sizes: {', '.join(f'{n}={v}' for n, v in sizes.items())}",
+            f"instance of theorems labelled {LABEL}, hypotheses checked at these sizes",
+        ),
+        tuple(report),
+        certificate_digest(type(layer), choices),
+        certificate_text(type(layer), choices),
+    )
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What re-checking a certificate file found."""
+
+    ok: bool
+    lines: tuple[str, ...]
+
+
+def check_file(path: str | Path) -> CheckReport:
+    """Replay a certificate file with the checker alone; LayerError where it cannot be read as one."""
+    file = Path(path)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise LayerError("cannot read the file", where=str(path), got=str(fault)) from None
+    try:
+        title, lines = recheck(text, str(path))
+    except LayerError:
+        raise
+    except BackflipError as refusal:
+        return CheckReport(False, (f"REFUSED: {refusal}",))
+    return CheckReport(True, (f"{title}: every theorem holds", *lines))
+
+
+__all__ = ["CheckReport", "Derivation", "ProofResult", "check_file", "differentiate", "prove"]
