@@ -1,0 +1,274 @@
+"""Owns a derivation as a document: what is said in which order, and every '=' that is printed.
+
+A relation EQUAL is made in two places here, `checked` (a line of the derivation with its label) and
+`expanded` (an entry that the derivation evaluates); everything else that has two sides is a definition
+and prints ':='. A test keeps the other files from making one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from derive.claim import Claim
+from derive.entries import Entries, Row, entries
+from derive.errors import LayerError, ProofError
+from derive.expr import Definition
+from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed
+from derive.notation.build import Builder, entry, polynomial
+from derive.notation.tree import (
+    Array,
+    Block,
+    Called,
+    Code,
+    Display,
+    Displays,
+    Heading,
+    Inline,
+    Link,
+    Page,
+    Paragraph,
+    Relation,
+    Strong,
+)
+from derive.remarks import Numbered, remarks
+
+if TYPE_CHECKING:
+    from derive.derivation import Derivation, Line
+
+
+GIVEN = ("output", "loss")
+"""Definitions that say what the layer is; the others are helpers of a closed form."""
+
+
+def checked(line: Line, builder: Builder, number: str) -> Link:
+    """'= right side' of a checked line, its reason and number; refuses a line without a label."""
+    if not getattr(line, "label", ""):
+        raise ProofError(
+            "a line that no judge has checked is not printed",
+            where=f"equation ({number}), rule {line.rule}",
+            expected="a line with a proof label",
+            got=f"{line.lhs} -> {line.rhs}",
+        )
+    return Link(Relation.EQUAL, builder.expr(line.rhs), builder.words(line.reason), number)
+
+
+def expanded(tensor: str, row: Row, most: int) -> Display:
+    """'entry = its products'."""
+    place: Inline = (row.place,) if row.place else ()
+    return Display(entry(tensor, row.index), (Link(Relation.EQUAL, polynomial(row.terms, most), place),))
+
+
+def defined(definition: Definition, builder: Builder, said: bool = True) -> Display:
+    reason: Inline = (definition.role,) if said and definition.role else ()
+    return Display(builder.left(definition), (Link(Relation.DEFINED, builder.expr(definition.body), reason),))
+
+
+def page(derivations: Mapping[str, Derivation]) -> Page:
+    """The document of one layer at one shape, one section an operand."""
+    if not derivations:
+        raise LayerError("nothing to print", where="render", expected="at least one derivation")
+    some = next(iter(derivations.values()))
+    numbered = number(derivations)
+    ordered = [numbered[w] for w in derivations]
+    blocks: list[Block] = [*_head(some, list(derivations.values())), *_questions(numbered), *_setting(some)]
+    for item in ordered:
+        blocks += section(item)
+    blocks += all_sizes(list(derivations.values()))
+    title = ("Gradients of ", Code(repr(some.layer)), " at input ", Code(_shape(some.input_shape)))
+    return Page(title, tuple(blocks))
+
+
+def number(derivations: Mapping[str, Derivation]) -> dict[str, Numbered]:
+    """Equation numbers, running through all derivations."""
+    count, found = 0, {}
+    for wrt, derivation in derivations.items():
+        length = len(derivation.steps)
+        found[wrt] = Numbered(derivation, tuple(str(count + i + 1) for i in range(length)))
+        count += length
+    return found
+
+
+def _head(some: Derivation, every: Sequence[Derivation]) -> list[Block]:
+    """Shapes, the label of the proof, what is assumed."""
+    shapes = [f"{o.name} {_shape(o.shape)}" for o in some.layer.operands(some.input_shape)]
+    labels = list(dict.fromkeys(d.label for d in every))
+    told = "Every equality below is a checked step at these sizes, or an entry expanded from the last step."
+    proof: Inline = (Strong("Proof:"), f" {'; '.join(labels)}. {told}")
+    supposed = list(dict.fromkeys(a for d in every for a in d.assumptions if not a.startswith("sizes:")))
+    assumed: Inline = (Strong("Assumed:"), f" {'; '.join(supposed)}.")
+    return [Paragraph((Strong("Shapes:"), f" {', '.join(shapes)}.")), Paragraph(proof), Paragraph(assumed)]
+
+
+def _questions(numbered: Mapping[str, Numbered]) -> list[Block]:
+    answers = remarks(numbered)
+    return [Heading(("Two questions first",), 2), *(Paragraph(a) for a in answers)] if answers else []
+
+
+def _setting(some: Derivation) -> list[Block]:
+    """Symbols, sizes, and the definition of the layer and of the loss."""
+    builder = Builder(some.sizes)
+    own = some.general.setting
+    names = [t.name for t in own.inputs] + [d.tensor.name for d in own.definitions if d.tensor.name in GIVEN]
+    layer = [d for d in some.definitions if d.tensor.name in GIVEN]
+    return [
+        Heading(("The layer",), 2),
+        Paragraph((*letters(names), CONVENTIONS, *channels(some.sizes, builder))),
+        Paragraph((Strong("Sizes:"), " ", *sizes_listed(some.sizes), ".")),
+        Displays(tuple(defined(d, builder) for d in layer)),
+    ]
+
+
+def section(item: Numbered) -> list[Block]:
+    """One operand: theorem, helper definitions, chain, entries."""
+    derivation = item.derivation
+    builder = Builder(derivation.sizes)
+    helpers = helper_definitions(derivation.claim)
+    links = chain(item, builder)
+    blocks: list[Block] = [Heading(("The gradient by ", Called(derivation.wrt)), 2), *_theorem(item, builder)]
+    if helpers:
+        blocks += [Paragraph(("where",)), Displays(tuple(defined(d, builder) for d in helpers))]
+    blocks += [Heading(("Derivation",), 3), Displays((Display(builder.expr(derivation.claim.left), links),))]
+    return [*blocks, *_entries(item)]
+
+
+def chain(item: Numbered, builder: Builder) -> tuple[Link, ...]:
+    """The links of a derivation; refuses one whose lines do not lead from the claim's left side on."""
+    derivation = item.derivation
+    reached = derivation.claim.left
+    for line, place in zip(derivation.steps, item.numbers, strict=True):
+        if line.lhs != reached:
+            raise ProofError(
+                "the chain has a gap: a line does not start where the one before ended",
+                where=f"equation ({place}), rule {line.rule}",
+                expected=str(reached),
+                got=str(line.lhs),
+            )
+        reached = line.rhs
+    return tuple(checked(s, builder, n) for s, n in zip(derivation.steps, item.numbers, strict=True))
+
+
+def helper_definitions(claim: Claim) -> tuple[Definition, ...]:
+    """The definitions that the closed form stands on, without the layer and the loss."""
+    return tuple(d for d in claim.setting.definitions if d.tensor.name not in GIVEN)
+
+
+def _theorem(item: Numbered, builder: Builder) -> list[Block]:
+    """What the chain arrives at: the formula for all sizes, and with these sizes put in."""
+    derivation = item.derivation
+    first, last = item.numbers[0], item.numbers[-1]
+    result, general = derivation.claim.right, derivation.general.right
+    said: Inline = (
+        Strong("Theorem."),
+        " For all sizes, the derivative of the loss by each entry of ",
+        Array(derivation.wrt),
+        " is the entry of ",
+        Called(result.tensor.name),
+        " with the same index:",
+    )
+    shape = f"Here, with the sizes put in, its shape is {_shape(derivation.shape)}"
+    return [
+        Paragraph(said),
+        Displays((defined(general, builder, said=False),)),
+        Paragraph((f"{shape} and equations ({first}) to ({last}) show it:",)),
+        Displays((defined(result, builder, said=False),)),
+    ]
+
+
+def _entries(item: Numbered) -> list[Block]:
+    """The entries of a small gradient, or a few of a large one and how many are not shown."""
+    derivation = item.derivation
+    tensor = derivation.claim.right.tensor.name
+    found: Entries = entries(derivation)
+    blocks: list[Block] = [Heading(("Entries" if found.elided else "Every entry",), 3)]
+    if found.rows:
+        blocks.append(Displays(tuple(expanded(tensor, row, found.most) for row in found.rows)))
+    if found.elided:
+        further = " further" if found.rows else ""
+        noun = "entry" if found.elided == 1 else "entries"
+        long = "" if found.rows else f", each a sum of up to {found.bound:,} products"
+        last = item.numbers[-1]
+        blocks.append(Paragraph((f"… {found.elided:,}{further} {noun} elided{long}; ({last}) gives each.",)))
+    return blocks
+
+
+def all_sizes(every: Sequence[Derivation]) -> list[Block]:
+    """The helpers over symbolic sizes, each once, and the hypotheses of the theorems."""
+    builder = Builder(every[0].sizes)
+    helpers = {d.tensor.name: d for e in every for d in helper_definitions(e.general)}
+    layer = [d for d in every[0].general.setting.definitions if d.tensor.name == "output"]
+    rows = tuple(defined(d, builder, said=False) for d in (*layer, *helpers.values()))
+    return [
+        Heading(("For all sizes",), 2),
+        Paragraph(("The theorems for all sizes stand on the same definitions with symbols for the sizes:",)),
+        Displays(rows),
+        Paragraph((Strong("Hypotheses:"), " ", *hypotheses(every[0].general.setting.facts, builder), ".")),
+    ]
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+
+
+def render(derivations: Mapping[str, Derivation], format: str = "text", style: str = "fragment") -> str:
+    """The document as text.
+
+    Args:
+        derivations: operand -> Derivation, all of one layer at one input shape.
+        format: "text", "latex", "md" or "html".
+        style: for LaTeX: "fragment" (needs only amsmath), "standalone", or "beamer" (frames).
+
+    Raises LayerError on an unknown format or style, ProofError on a line without a label.
+    """
+    writer = _writers().get((format, style if format == "latex" else ""))
+    if writer is None:
+        raise LayerError(
+            "unknown format",
+            where="format, style",
+            expected="text, latex (fragment, standalone, beamer), md, html",
+            got=f"{format!r}, {style!r}",
+        )
+    return writer(page(derivations))
+
+
+def _writers() -> dict[tuple[str, str], Callable[[Page], str]]:
+    from derive.notation import html_page, latex_page, markdown_page, text
+
+    return {
+        ("text", ""): text.page,
+        ("latex", "fragment"): latex_page.fragment,
+        ("latex", "standalone"): latex_page.standalone,
+        ("latex", "beamer"): latex_page.beamer,
+        ("md", ""): markdown_page.page,
+        ("html", ""): html_page.page,
+    }
+
+
+SUFFIXES = {
+    ".tex": ("latex", "standalone"),
+    ".pdf": ("latex", "standalone"),
+    ".md": ("md", "fragment"),
+    ".txt": ("text", "fragment"),
+    ".html": ("html", "fragment"),
+}
+
+
+def save(derivations: Mapping[str, Derivation], path: str | Path) -> None:
+    """Write the document to a file, whole or not at all; the suffix decides the format.
+
+    Raises LayerError on a suffix that is not .tex (standalone), .pdf, .md, .txt or .html, and LimitError
+    where the file cannot be written or, for .pdf, where there is no TeX.
+    """
+    from derive.pdf import compile_pdf, write_whole
+
+    target = Path(path)
+    if target.suffix not in SUFFIXES:
+        raise LayerError(
+            "unknown kind of file",
+            where=str(path),
+            expected=", ".join(SUFFIXES),
+            got=target.suffix or "no suffix",
+        )
+    text = render(derivations, *SUFFIXES[target.suffix])
+    write_whole(target, compile_pdf(text) if target.suffix == ".pdf" else text.encode())

@@ -1,0 +1,196 @@
+"""Owns LaTeX: nodes as amsmath source, with an estimate of how wide they will be."""
+
+from __future__ import annotations
+
+from derive.notation.symbols import split, symbol
+from derive.notation.tree import (
+    Array,
+    Bracket,
+    Called,
+    Code,
+    Derivative,
+    Elided,
+    Entry,
+    Group,
+    Inline,
+    Name,
+    Node,
+    Number,
+    Piece,
+    Plus,
+    Product,
+    Sign,
+    Span,
+    Strong,
+    Total,
+)
+
+DEFINED = r"\mathrel{:=}"
+SIGNS = {"<=": r" \le ", "<": " < ", "==": " = "}
+ACCENTS = {
+    "": "{}",
+    "tilde": r"\tilde{{{}}}",
+    "hat": r"\hat{{{}}}",
+    "bar": r"\overline{{{}}}",
+    "d": r"\mathrm{{d}}{}",
+}
+
+SPECIAL = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
+    "_": r"\_", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": "$<$", ">": "$>$", "|": "$|$",
+    "→": r"$\to$", "…": r"\ldots{}", "—": "---",
+    "≤": r"$\le$", "≥": r"$\ge$", "∂": r"$\partial$", "Σ": r"$\Sigma$", "·": r"$\cdot$",
+}  # fmt: skip
+
+
+def escaped(text: str) -> str:
+    """Any text as LaTeX that prints it; a character that plain LaTeX lacks is named by its code point."""
+    return "".join(SPECIAL.get(c) or (c if c.isascii() else f"U+{ord(c):04X}") for c in text)
+
+
+def name(text: str) -> str:
+    """H_out -> H_{\\mathrm{out}}, a_h' -> a_{h}', groups -> \\mathrm{groups}."""
+    base, below, primes = split(text)
+    return _word(base) + (f"_{{{_word(below)}}}" if below else "") + primes
+
+
+def _word(text: str) -> str:
+    return text if len(text) == 1 else rf"\mathrm{{{escaped(text)}}}"
+
+
+def letter(tensor: str) -> str:
+    sign = symbol(tensor)
+    return ACCENTS[sign.accent].format(_word(sign.letter))
+
+
+def written(node: Node) -> str:
+    """One node as LaTeX for math mode."""
+    match node:
+        case Number(text):
+            return r"\tfrac{{{}}}{{{}}}".format(*text.split("/")) if "/" in text else text
+        case Name(text):
+            return name(text)
+        case Array(tensor):
+            return letter(tensor)
+        case Entry(array, indices):
+            return letter(array) + (f"_{{{','.join(map(written, indices))}}}" if indices else "")
+        case Derivative(of, wrt):
+            return rf"\frac{{\partial {written(of)}}}{{\partial {written(wrt)}}}"
+        case Total(limits):
+            return r"\,".join(rf"\sum_{{{written(i)}=0}}^{{{written(limit.last)}}}" for i, limit in limits)
+        case Bracket(parts, signs):
+            joined = "".join(SIGNS[s] + written(p) for s, p in zip(signs, parts[1:], strict=True))
+            return f"[{written(parts[0])}{joined}]"
+        case Product(factors):
+            return r"\,".join(map(written, factors))
+        case Plus(terms):
+            text = "".join((" - " if minus else " + ") + written(term) for minus, term in terms)
+            return f"-{text[3:]}" if terms[0][0] else text[3:]
+        case Group(body):
+            return f"({written(body)})"
+        case Elided(count):
+            return rf"\ldots\ (\text{{{count:,} further terms}})".replace(",", "{,}")
+    raise TypeError(f"{type(node).__name__} has no LaTeX: add it in derive/notation/latex.py")
+
+
+def joined(line: tuple[Piece, ...]) -> str:
+    """The pieces of one line."""
+    text = ""
+    for position, piece in enumerate(line):
+        space = f" {piece.sign} " if piece.sign else r"\," if position else ""
+        text += space + written(piece.node)
+    return text.strip()
+
+
+def inline(parts: Inline) -> str:
+    """Running text; formulas with only a blank between them share one $...$."""
+    out, formula = "", ""
+    for position, part in enumerate(parts):
+        following = parts[position + 1] if position + 1 < len(parts) else ""
+        if _mathematical(part):
+            formula += _operator(part.text) if isinstance(part, Sign) else written(part)  # type: ignore[arg-type]
+        elif formula and part == " " and _mathematical(following):
+            formula += " "
+        else:
+            out += (f"${formula}$" if formula else "") + _words(part)
+            formula = ""
+    return out + (f"${formula}$" if formula else "")
+
+
+def _mathematical(part: Span) -> bool:
+    return not isinstance(part, str | Code | Strong | Called)
+
+
+def _words(part: Span) -> str:
+    match part:
+        case Code(text):
+            return rf"\texttt{{{escaped(text)}}}"
+        case Strong(text):
+            return rf"\textbf{{{escaped(text)}}}"
+        case Called(tensor):
+            return rf"${letter(tensor)}$ (\texttt{{{escaped(tensor)}}})"
+        case str():
+            return escaped(part)
+    raise TypeError(f"{type(part).__name__} is not text: add it in derive/notation/latex.py")
+
+
+def _operator(text: str) -> str:
+    return {":=": DEFINED}.get(text, text)
+
+
+SCRIPT = 0.72
+"""The size of a subscript relative to its line, rounded up from 7/10."""
+
+
+def width(node: Node, scale: float = 1.0) -> float:
+    """An upper estimate of the printed width in points, in 10 pt display style.
+
+    Letters are taken as wide as Computer Modern's widest common ones; the tests compile what is broken
+    by this estimate and look for overfull boxes.
+    """
+    match node:
+        case Number(digits):
+            return scale * 5.3 * len(digits)
+        case Name(text):
+            base, tag, primes = split(text)
+            return scale * (_letters(base) + SCRIPT * (_letters(tag) + 3 * len(primes)) + 0.6)
+        case Array(tensor):
+            return scale * (_letters(symbol(tensor).letter) + 5.6 * (symbol(tensor).accent == "d"))
+        case Entry(array, indices):
+            below = sum(width(i, scale * SCRIPT) for i in indices) + 3.5 * scale * SCRIPT * len(indices)
+            return width(Array(array), scale) + below + 0.8 * scale
+        case Derivative(of, wrt):
+            return max(width(of, scale), width(wrt, scale)) + scale * 8.5
+        case Total(limits):
+            return sum(_limit_width(i, limit.last, scale) for i, limit in limits)
+        case Bracket(parts, signs):
+            return sum(width(p, scale) for p in parts) + scale * (5.8 + 13.4 * len(signs))
+        case Product(factors):
+            return sum(width(f, scale) + 1.8 * scale for f in factors) - 1.8 * scale
+        case Plus(terms):
+            joints = len(terms) - 1 + terms[0][0]
+            return sum(width(t, scale) for _, t in terms) + (12.4 if scale == 1 else 8.6) * scale * joints
+        case Group(body):
+            return width(body, scale) + 8.0 * scale
+        case Elided(left):
+            return scale * (5.0 * len(f"{left:,} further terms") + 26)
+    raise TypeError(f"{type(node).__name__} has no width: add it in derive/notation/latex.py")
+
+
+def piece_width(piece: Piece) -> float:
+    return width(piece.node) + (12.4 if piece.sign else 1.8)
+
+
+def text_width(parts: Inline) -> float:
+    """An upper estimate for running text in footnote size."""
+    return sum(4.6 * len(p) if isinstance(p, str) else 8.0 if isinstance(p, Sign) else 40.0 for p in parts)
+
+
+def _limit_width(index: Name, last: Node, scale: float) -> float:
+    below = width(index, scale * SCRIPT) + scale * SCRIPT * (7.8 + 5.3)
+    return max(14.8 * scale, below, width(last, scale * SCRIPT)) + 4.6 * scale
+
+
+def _letters(text: str) -> float:
+    wide = sum(9.8 if c.isupper() else 8.8 if c in "mw" else 5.6 for c in text)
+    return float(wide)

@@ -1,0 +1,105 @@
+"""Owns MathML Core: nodes as the elements that browsers draw without a script."""
+
+from __future__ import annotations
+
+from html import escape
+
+from derive.notation.symbols import split, symbol
+from derive.notation.tree import (
+    Array,
+    Bracket,
+    Derivative,
+    Elided,
+    Entry,
+    Group,
+    Limit,
+    Name,
+    Node,
+    Number,
+    Piece,
+    Plus,
+    Product,
+    Total,
+)
+
+SIGNS = {"<=": "≤", "<": "<", "==": "="}
+ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯"}
+MINUS, PRIME = "\N{MINUS SIGN}", "\N{PRIME}"
+THIN = '<mspace width="0.17em"/>'
+
+
+def operator(sign: str) -> str:
+    return f"<mo>{escape(MINUS if sign == '-' else sign)}</mo>"
+
+
+def row(*parts: str) -> str:
+    return parts[0] if len(parts) == 1 else f"<mrow>{''.join(parts)}</mrow>"
+
+
+def written(node: Node) -> str:
+    """One node as one MathML element."""
+    match node:
+        case Number(text):
+            over, _, under = text.partition("/")
+            return f"<mfrac><mn>{over}</mn><mn>{under}</mn></mfrac>" if under else f"<mn>{over}</mn>"
+        case Name(text):
+            return _name(text)
+        case Array(tensor):
+            return _letter(tensor)
+        case Entry(array, indices):
+            below = operator(",").join(map(written, indices))
+            return f"<msub>{_letter(array)}<mrow>{below}</mrow></msub>" if indices else _letter(array)
+        case Derivative(of, wrt):
+            over, under = (row("<mi>∂</mi>", written(part)) for part in (of, wrt))
+            return f"<mfrac>{over}{under}</mfrac>"
+        case Total(limits):
+            return row(*(_limit(index, limit) for index, limit in limits))
+        case Bracket(parts, signs):
+            inside = [written(parts[0])]
+            for sign, part in zip(signs, parts[1:], strict=True):
+                inside += [operator(SIGNS[sign]), written(part)]
+            return row(operator("["), *inside, operator("]"))
+        case Product(factors):
+            return row(THIN.join(map(written, factors)))
+        case Plus(terms):
+            return row("".join(_signed(i, minus, term) for i, (minus, term) in enumerate(terms)))
+        case Group(body):
+            return row(operator("("), written(body), operator(")"))
+        case Elided(count):
+            return f"<mtext>… ({count:,} further terms)</mtext>"
+    raise TypeError(f"{type(node).__name__} has no MathML: add it in derive/notation/mathml.py")
+
+
+def joined(line: tuple[Piece, ...]) -> str:
+    """The pieces of one line."""
+    parts = [(operator(p.sign) if p.sign else THIN * bool(i)) + written(p.node) for i, p in enumerate(line)]
+    return row("".join(parts))
+
+
+def math(body: str) -> str:
+    """An inline formula in display style."""
+    return f'<math displaystyle="true">{body}</math>'
+
+
+def _signed(position: int, minus: bool, term: Node) -> str:
+    return (operator("-") if minus else operator("+") if position else "") + written(term)
+
+
+def _limit(index: Name, limit: Limit) -> str:
+    below = row(written(index), operator("="), "<mn>0</mn>")
+    return f'<munderover><mo movablelimits="false">∑</mo>{below}{written(limit.last)}</munderover>'
+
+
+def _name(text: str) -> str:
+    base, below, primes = split(text)
+    plain = f"<mi>{escape(base)}</mi>"
+    plain = f"<msub>{plain}<mi>{escape(below)}</mi></msub>" if below else plain
+    return f"<msup>{plain}<mo>{PRIME * len(primes)}</mo></msup>" if primes else plain
+
+
+def _letter(tensor: str) -> str:
+    sign = symbol(tensor)
+    base = f"<mi>{escape(sign.letter)}</mi>"
+    if sign.accent == "d":
+        return row('<mi mathvariant="normal">d</mi>', base)
+    return f'<mover accent="true">{base}<mo>{ACCENTS[sign.accent]}</mo></mover>' if sign.accent else base

@@ -1,0 +1,286 @@
+"""Tests of the typeset nodes: building them from the language, and printing them in every notation."""
+
+from __future__ import annotations
+
+import ast
+import re
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from derive.expr import Expr, Partial, Read, Sum, Tensor
+from derive.index import Form, Index, Within, Zero, name
+from derive.notation import latex, mathml, text, tree
+from derive.notation.breaking import broken
+from derive.notation.build import Builder, monomials, parsed, polynomial
+from derive.notation.tree import (
+    Array,
+    Bracket,
+    Elided,
+    Entry,
+    Group,
+    Name,
+    Node,
+    Number,
+    Piece,
+    Plus,
+    Product,
+    Sign,
+    pieces,
+)
+
+SIZES = frozenset({"H", "H_out", "K", "C", "groups", "k_h", "s_h", "d_h", "p_h", "r_h"})
+ROOM = Path(tree.__file__).parent
+
+names = st.sampled_from(["o_h", "a_h", "i_h", "b_h", "g", "c", "k_h", "s_h", "d_h", "H_out"])
+polynomials = st.lists(
+    st.tuples(st.lists(names, max_size=3).map(sorted).map(tuple), st.integers(-4, 4)), max_size=6
+).map(Form.collect)
+
+
+def value(node: Node, at: dict[str, int]) -> int:
+    """The meaning of a node that a form was printed as; an independent reading of the tree."""
+    match node:
+        case Number(digits):
+            return int(digits)
+        case Name(text_):
+            return at[text_]
+        case Product(factors):
+            total = 1
+            for factor in factors:
+                total *= value(factor, at)
+            return total
+        case Plus(terms):
+            return sum(-value(t, at) if minus else value(t, at) for minus, t in terms)
+        case Group(body):
+            return value(body, at)
+    raise AssertionError(node)
+
+
+@given(polynomials, st.lists(st.integers(-5, 5), min_size=10, max_size=10))
+@settings(max_examples=200, deadline=None)
+def test_a_printed_form_has_the_value_of_the_form(form: Form, numbers: list[int]) -> None:
+    every = ["o_h", "a_h", "i_h", "b_h", "g", "c", "k_h", "s_h", "d_h", "H_out"]
+    at = dict(zip(every, numbers, strict=True))
+    assert value(Builder(SIZES).form(form), at) == form.evaluate(at)
+
+
+@given(polynomials, st.lists(st.integers(-5, 5), min_size=10, max_size=10))
+@settings(max_examples=200, deadline=None)
+def test_the_two_sides_of_an_equation_differ_by_the_form(form: Form, numbers: list[int]) -> None:
+    every = ["o_h", "a_h", "i_h", "b_h", "g", "c", "k_h", "s_h", "d_h", "H_out"]
+    at = dict(zip(every, numbers, strict=True))
+    left, right = Builder(SIZES).sides(form)
+    assert abs(value(left, at) - value(right, at)) == abs(form.evaluate(at))
+
+
+@given(polynomials)
+@settings(max_examples=200, deadline=None)
+def test_a_form_is_read_back_from_its_text(form: Form) -> None:
+    assert parsed(str(form)) == form
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (-name("b_h") + name("k_h") - 1, "k_h - b_h - 1"),
+        (-name("b_h") + 2, "2 - b_h"),
+        (name("s_h") * name("H_out") - name("s_h") + 1, "s_h*(H_out - 1) + 1"),
+        (name("p_h") - name("d_h") * name("k_h") + name("d_h"), "p_h - d_h*(k_h - 1)"),
+        (name("C") * name("g") + name("c"), "C*g + c"),
+        (-name("o_h"), "-o_h"),
+        (Form(), "0"),
+    ],
+)
+def test_forms_are_written_as_people_write_them(form: Form, expected: str) -> None:
+    assert text.written(Builder(SIZES).form(form)) == expected
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("H_out", r"H_{\mathrm{out}}"),
+        ("s_h", "s_{h}"),
+        ("o_h'", "o_{h}'"),
+        ("groups", r"\mathrm{groups}"),
+        ("n''", "n''"),
+    ],
+)
+def test_names_in_latex(written: str, expected: str) -> None:
+    assert latex.name(written) == expected
+
+
+def test_conditions_are_iverson_brackets() -> None:
+    build = Builder(SIZES)
+    inside = build.condition(Within(name("e_h") - name("p_h"), name("H")))
+    hit = build.condition(Zero(name("z_h") - name("s_h") * name("o_h")))
+    assert text.written(inside) == "[0 ≤ e_h - p_h < H]"
+    assert text.written(hit) == "[z_h = s_h*o_h]"
+    assert latex.written(hit) == r"[z_{h} = s_{h}\,o_{h}]"
+
+
+def tensor(title: str) -> Tensor:
+    """A batched image of two groups of three channels."""
+    return Tensor(title, tuple(map(Form.of, (2, 2, 3, 5))), ((0,), (1, 2), (3,)))
+
+
+def test_group_and_channel_are_one_index_and_hidden_axes_vanish() -> None:
+    read = Read(tensor("input"), (name("n"), name("g"), name("c"), name("i_h")))
+    assert text.written(Builder().read(read)) == "input[n,3*g + c,i_h]"
+    hidden = Tensor("input", read.tensor.shape, ((1, 2), (3,)))
+    assert text.written(Builder().read(Read(hidden, read.index))) == "input[3*g + c,i_h]"
+
+
+def summed(coefficient: Fraction = Fraction(1), sign: int = 1) -> Expr:
+    read = Read(tensor("grad_output"), (name("n"), name("g"), name("k"), name("o_h") * sign))
+    partial = Partial(Read(tensor("output"), read.index), Read(tensor("input"), read.index))
+    return Expr(
+        (Sum((Index("o_h", Form.of(5)),), (Zero(name("o_h") - name("z_h")),), (read, partial), coefficient),)
+    )
+
+
+def test_a_sum_in_both_notations() -> None:
+    node = Builder().expr(summed(Fraction(-1, 2)))
+    assert latex.written(node).startswith(
+        r"-\tfrac{1}{2}\,\sum_{o_{h}=0}^{4}\,[z_{h} = o_{h}]\,G_{n,3\,g + k,o_{h}}"
+    )
+    assert text.written(node).startswith("-1/2 Σ_{o_h<5} [z_h = o_h] grad_output[n,3*g + k,o_h]*∂output[")
+
+
+def test_a_changed_sign_changes_every_notation() -> None:
+    for write in (latex.written, text.written, mathml.written):
+        assert write(Builder().expr(summed())) != write(Builder().expr(summed(sign=-1)))
+        assert write(Builder().expr(summed())) != write(Builder().expr(summed(Fraction(-1))))
+
+
+def test_terms_without_a_sum_come_first() -> None:
+    bias = Sum((), (), (Read(Tensor("bias", (Form.of(3),), ((0,),)), (name("k"),)),))
+    both = Expr((*summed().terms, bias))
+    assert text.written(Builder().expr(both)).startswith("bias[k] + Σ_{o_h<5}")
+
+
+def test_words_turn_equations_of_an_index_into_formulas() -> None:
+    said = Builder({"k_h"}).words("change of variable a_h = -b_h + k_h - 1: the kernel is turned (flipped)")
+    assert text.inline(said) == "change of variable a_h := k_h - b_h - 1: the kernel is turned (flipped)"
+    assert Sign(":=") in said
+    assert Array("spread") in Builder().words("definition of spread (zeros)")
+
+
+def test_entries_are_ordered_by_grad_output_not_by_sympy() -> None:
+    import sympy
+
+    g, w = sympy.IndexedBase("grad_output"), sympy.IndexedBase("weight")
+    spots = list(product(range(12), range(2)))
+    total = sympy.Add(*(g[0, i] * w[1 - j, i] * (-3 if i == 7 else 1) for i, j in reversed(spots)))
+    found = monomials(total)
+    assert [dict(factors)["grad_output"] for _, factors in found] == [(0, i) for i, _ in spots]
+    assert [c for c, f in found if f[0][1] == (0, 7)] == [-3, -3]
+    written = text.written(polynomial(found, 3))
+    assert written == (
+        "grad_output[0,0]*weight[0,0] + grad_output[0,0]*weight[1,0] + grad_output[0,1]*weight[0,1]"
+        " + … (21 further terms)"
+    )
+
+
+def test_entries_of_other_functions_are_refused() -> None:
+    import sympy
+
+    with pytest.raises(TypeError, match=r"build\.py"):
+        monomials(sympy.sin(sympy.Symbol("x")))
+
+
+@given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(20, 60))
+@settings(deadline=None)
+def test_broken_lines_lose_nothing_and_fit(widths: list[int], room: int) -> None:
+    cut = [Piece(Number("7" * w)) for w in widths]
+    lines = broken(cut, lambda p: len(text.written(p.node)), room, room - 10)
+    assert [p for line in lines for p in line] == cut
+    for line in lines[1:]:
+        assert len(line) == 1 or sum(len(text.written(p.node)) for p in line) <= room - 10
+
+
+def test_pieces_of_a_product_keep_the_sum_with_its_term() -> None:
+    node = Builder().expr(Expr((*summed().terms, *summed(Fraction(-1)).terms)))
+    assert [p.sign for p in pieces(node)] == ["", "", "", "", "-", "", "", ""]
+
+
+@pytest.mark.parametrize("hostile", ["a_b", "100%", r"\input{x}", "{", "a&b#c$d^e~f", "é∂"])
+def test_latex_escapes_text(hostile: str) -> None:
+    written = re.sub(r"\\[\\{}%&#$_]|\\text\w+\{\}", "", latex.escaped(hostile))
+    assert not re.search(r"[%&#^~]|\\input", written)
+    assert written.isascii()
+
+
+def every_node() -> list[Node]:
+    build = Builder(SIZES)
+    nodes: list[Node] = [
+        build.expr(summed(Fraction(-3, 2))),
+        Elided(1234),
+        Array("grad_weight"),
+        Number("1/2"),
+    ]
+    nodes += [Name("H_out'"), build.condition(Within(name("e_h"), name("H"))), Entry("loss", ())]
+    return [
+        *nodes,
+        build.form(name("d_h") * name("k_h") - name("d_h")),
+        Array("padded_input"),
+        Array("flipped"),
+    ]
+
+
+def test_mathml_is_well_formed_and_uses_core_elements_only() -> None:
+    core = {"mrow", "mi", "mn", "mo", "msub", "msup", "mfrac", "munderover", "mover", "mspace", "mtext"}
+    for node in every_node():
+        root = ElementTree.fromstring(f"<math>{mathml.written(node)}</math>")
+        assert {e.tag for e in root.iter()} - {"math"} <= core
+        for element in root.iter():
+            wanted = {"msub": 2, "msup": 2, "mfrac": 2, "mover": 2, "munderover": 3}.get(element.tag)
+            assert wanted is None or len(element) == wanted
+
+
+def test_braces_of_latex_nodes_balance() -> None:
+    for node in every_node():
+        assert balanced(latex.written(node))
+    assert not balanced(latex.written(Number("1/2"))[:-1])
+
+
+def balanced(source: str) -> bool:
+    bare = re.sub(r"\\[{}\\]", "", source)
+    return bare.count("{") == bare.count("}")
+
+
+def test_a_printer_that_does_not_know_a_node_says_where_to_add_it() -> None:
+    for printer, file in (
+        (latex.written, "latex.py"),
+        (text.written, "text.py"),
+        (mathml.written, "mathml.py"),
+    ):
+        with pytest.raises(TypeError, match=file):
+            printer(object())  # type: ignore[arg-type]
+
+
+def test_printers_see_nodes_and_never_the_language() -> None:
+    allowed = {
+        "derive.notation",
+        "derive.notation.tree",
+        "derive.notation.symbols",
+        "derive.notation.breaking",
+    }
+    allowed |= {"derive.notation.latex", "derive.notation.latex_page", "derive.notation.mathml"}
+    for file in ROOM.glob("*.py"):
+        if file.name != "build.py":
+            imported = {
+                n.module for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom)
+            }
+            assert {m for m in imported if m and m.startswith("derive")} <= allowed, file.name
+
+
+def test_width_estimates_grow_with_the_formula() -> None:
+    short, long = (Plus(tuple((False, Entry("weight", (Number("1"),))) for _ in range(n))) for n in (2, 9))
+    assert latex.width(short) < latex.width(long)
+    assert latex.width(Bracket((Number("0"), Number("1")), ("<",))) > latex.width(Number("01"))
