@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def _theorem_lines(key: str, theorem: Theorem) -> list[str]:
 
 def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) -> ProofResult:
     """Every entry of every gradient and of the forward form at a shape, by the independent judges."""
-    from derive.exhaust import judge_at_size
+    from derive.judge import judge_at_size
 
     layer.operands(shape)
     sizes, choices = layer.sizes(shape), layer.choices(shape)
@@ -128,7 +129,12 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
     identities, ok = 0, True
     for key, theorem in proved.items():
         verdict = judge_at_size(
-            claim_at(theorem.claim, sizes), layer, sizes, key=key, shape=shape, progress=progress
+            claim_at(theorem.claim, sizes),
+            layer,
+            sizes,
+            key=key,
+            shape=shape,
+            progress=partial(progress, theorem.claim.name) if progress else None,
         )
         ok = ok and verdict.ok
         identities += verdict.identities

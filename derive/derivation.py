@@ -157,7 +157,7 @@ class Derivation:
         return render({self.wrt: self}, format, style)
 
     def save(self, path: str | Path) -> None:
-        """Write the document; the suffix decides the format (.tex standalone, .pdf, .md, .txt)."""
+        """Write the document; the suffix decides the format (.tex standalone, .pdf, .html, .md, .txt)."""
         from derive.document import save
 
         save({self.wrt: self}, path)
@@ -182,13 +182,10 @@ def lines(argument: Argument, claim: Claim, rewrite: Rewrite, instantiate: Insta
     if backward:
         # the two normal forms are the same up to names and order, which the checker has compared
         backward[-1] = (backward[-1][0], normal, backward[-1][2])
-    turned = [(after, before, steps) for before, after, steps in reversed(backward)]
-    chain = [(rewrite(a), rewrite(b), steps) for a, b, steps in forward + turned]
-    body = [
-        Line(a, b, _reason(steps, instantiate), steps[0].rule, LABEL, claim)
-        for a, b, steps in chain
-        if a != b
-    ]
+    chain = [(a, b, _reason(s, instantiate, False), s[0].rule) for a, b, s in forward]
+    chain += [(b, a, _reason(s, instantiate, True), s[0].rule) for a, b, s in reversed(backward)]
+    pictured = [(rewrite(a), rewrite(b), reason, rule) for a, b, reason, rule in chain]
+    body = [Line(a, b, reason, rule, LABEL, claim) for a, b, reason, rule in pictured if a != b]
     if body:
         named = f"closed form: {claim.right.role}"
         body.append(Line(body[-1].rhs, single(claim.right.left), named, "definition", LABEL, claim))
@@ -209,10 +206,18 @@ def _merged(start: Expr, steps: Sequence[Step]) -> list[Run]:
     return runs
 
 
-def _reason(steps: Sequence[Step], instantiate: Instantiate) -> str:
+BACKWARDS: Mapping[str, str] = {
+    "guard": "the brackets that the equation implies are written out",
+    "delta": "one value written as a sum with a delta",
+}
+"""What is said of a step that is read from its result to its start, where its own words would mislead."""
+
+
+def _reason(steps: Sequence[Step], instantiate: Instantiate, backwards: bool) -> str:
     """What is said of a run; a change of variable is spelled out with the sizes in it."""
-    if steps[0].rule != "reindex":
-        return steps[0].reason
+    rule = steps[0].rule
+    if rule != "reindex":
+        return BACKWARDS.get(rule, steps[0].reason) if backwards else steps[0].reason
     changes = ", ".join(f"{s.arguments['new']} = {instantiate(s.arguments['backward'])}" for s in steps)
     return f"change of variable {changes}: the kernel is read backwards (flipped)"
 
