@@ -10,9 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
+from derive.certify import rational
 from derive.claim import Argument, Claim, Fact, Setting, Step
 from derive.errors import LayerError
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor
@@ -20,6 +20,11 @@ from derive.index import Condition, Form, Index, Within, Zero
 from derive.oracle import from_data, to_data
 
 FORMAT = "backflip certificate 1"
+MOST_CHARACTERS = 20_000_000
+MOST_TERMS = 1000
+"""Terms that one form of a file may have."""
+MOST_FACTORS, MOST_LETTERS = 8, 60
+"""Factors of one such term, and characters of one factor."""
 
 Data = dict[str, Any]
 
@@ -31,10 +36,15 @@ def parse_form(text: str) -> Form:
     '2*a*b - c + 1'
     """
     pairs = []
+    if text.count(" ") > 2 * MOST_TERMS:
+        raise ValueError("form too long")
     for term in text.replace(" - ", " + -").split(" + "):
         sign = -1 if term.startswith("-") else 1
         coefficient, monomial = sign, []
-        for piece in term.lstrip("-").split("*"):
+        pieces = term.lstrip("-").split("*")
+        if len(pieces) > MOST_FACTORS or max(map(len, pieces)) > MOST_LETTERS:
+            raise ValueError("term too long")
+        for piece in pieces:
             if piece.isdigit():
                 coefficient *= int(piece)
             else:
@@ -152,11 +162,11 @@ class Reader:
         definitions = tuple(self.definition(d) for d in data["definitions"])
         setting = Setting(tuple(_fact(f) for f in data["facts"]), inputs, definitions)
         target, left = self.tensors[data["target"]], self.expr(data["left"])
-        self.claim = Claim(data["name"], setting, left, self.definition(data["right"]), target)
+        self.claim = Claim(str(data["name"]), setting, left, self.definition(data["right"]), target)
 
     def tensor(self, data: Data) -> Tensor:
         layout = tuple(tuple(map(int, g)) for g in data["layout"])
-        tensor = Tensor(data["name"], tuple(map(parse_form, data["shape"])), layout)
+        tensor = Tensor(str(data["name"]), tuple(map(parse_form, data["shape"])), layout)
         return self.tensors.setdefault(tensor.name, tensor)
 
     def definition(self, data: Data) -> Definition:
@@ -170,7 +180,7 @@ class Reader:
                     _indices(t["sum"]),
                     tuple(map(_read_condition, t["where"])),
                     tuple(map(self.factor, t["factors"])),
-                    Fraction(t["coefficient"]),
+                    rational(t["coefficient"]),
                 )
                 for t in data
             )
@@ -186,7 +196,7 @@ class Reader:
     def step(self, data: Data) -> Step:
         arguments = {str(k): _read_argument(v) for k, v in data["arguments"].items()}
         certificates = tuple(map(from_data, data["certificates"]))
-        return Step(data["rule"], arguments, certificates, self.expr(data["after"]), data["reason"])
+        return Step(str(data["rule"]), arguments, certificates, self.expr(data["after"]), data["reason"])
 
 
 def _fact(text: str) -> Fact:
@@ -197,7 +207,7 @@ def _fact(text: str) -> Fact:
 
 
 def _indices(data: Sequence[Sequence[str]]) -> tuple[Index, ...]:
-    return tuple(Index(title, parse_form(extent)) for title, extent in data)
+    return tuple(Index(str(title), parse_form(extent)) for title, extent in data)
 
 
 def _read_condition(data: Sequence[str]) -> Condition:
@@ -229,6 +239,10 @@ def dump(layer: str, choices: Mapping[str, Any], arguments: Mapping[str, Argumen
 
 def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument], str]:
     """Layer name, choices, arguments and digest of a certificate file; LayerError where it is not one."""
+    if len(text) > MOST_CHARACTERS:
+        raise LayerError(
+            "certificate file too large", where=where, expected=f"at most {MOST_CHARACTERS:,} characters"
+        )
     try:
         data = json.loads(text)
         body, stated = data["body"], data["digest"]
@@ -243,15 +257,16 @@ def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument
                 mend="write it anew with backflip prove CLASS --all-sizes --certificate FILE",
             )
         arguments = {str(key): decode(a) for key, a in body["theorems"].items()}
-        return str(body["layer"]), dict(body["choices"]), arguments, str(stated)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as fault:
-        if isinstance(fault, LayerError):
-            raise
+        choices = {str(key): value for key, value in dict(body["choices"]).items()}
+        return str(body["layer"]), choices, arguments, str(stated)
+    except LayerError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, ArithmeticError) as fault:
         raise LayerError(
             "not a certificate file",
             where=where,
             expected=f"JSON written by backflip prove --certificate ({FORMAT})",
-            got=f"{type(fault).__name__}: {fault}",
+            got=f"{type(fault).__name__}: {str(fault)[:100]}",
         ) from None
 
 

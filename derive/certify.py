@@ -7,6 +7,7 @@ the constant -1: were the goal negative, that combination would be >= 0. `certif
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -29,8 +30,23 @@ def refuse(what: str, where: str, expected: str = "", got: str = "") -> ProofErr
     return ProofError(what, where=where, expected=expected, got=got)
 
 
+MOST_FACTORS, MOST_PARTS = 4, 200
+RATIONAL = re.compile(r"-?[0-9]{1,40}(/[1-9][0-9]{0,39})?", re.ASCII)
+
+
+def rational(text: str) -> Fraction:
+    """The number that "3", "-1/2" says; anything else is refused."""
+    if not isinstance(text, str) or not RATIONAL.fullmatch(text):
+        raise refuse("not a rational number", "certificate", "digits, or digits/digits", repr(text)[:60])
+    return Fraction(text)
+
+
 def certified(obligation: Obligation, certificate: Certificate) -> bool:
-    """Whether the certificate's combination is exactly the constant -1."""
+    """Whether the certificate's combination is exactly the constant -1; a huge one is not looked at."""
+    sizes = [len(numbers) for _, numbers in certificate.products]
+    sizes += [len(monomial) for _, multiplier in certificate.multiples for monomial, _ in multiplier]
+    if len(sizes) > MOST_PARTS or max(sizes, default=0) > MOST_FACTORS:
+        return False
     total: dict[tuple[str, ...], Fraction] = {}
 
     def add(form: Form, scale: Fraction) -> None:
@@ -39,17 +55,17 @@ def certified(obligation: Obligation, certificate: Certificate) -> bool:
 
     facts = obligation.facts
     for text, numbers in certificate.products:
-        scale, factor = Fraction(text), ONE
-        if scale < 0 or not all(-1 <= i < len(facts) for i in numbers):
+        scale, factor = rational(text), ONE
+        if scale < 0 or not all(type(i) is int and -1 <= i < len(facts) for i in numbers):
             return False
         for i in numbers:
             factor = factor * (-obligation.goal - 1 if i == -1 else facts[i].form)
         add(factor, scale)
     for i, multiplier in certificate.multiples:
-        if not (0 <= i < len(facts) and facts[i].equal):
+        if not (type(i) is int and 0 <= i < len(facts) and facts[i].equal):
             return False
         for monomial, text in multiplier:
-            add(Form(((tuple(sorted(monomial)), 1),)) * facts[i].form, Fraction(text))
+            add(Form(((tuple(sorted(monomial)), 1),)) * facts[i].form, rational(text))
     return {m: c for m, c in total.items() if c} == {(): Fraction(-1)}
 
 

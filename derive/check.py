@@ -8,17 +8,20 @@ harm.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from derive.certify import Obligation, discharge, known, refuse, to_show
 from derive.claim import Argument, Claim, Fact, Setting, Step
-from derive.expr import Definition, Expr, Factor, Partial, Read, Tensor, single
+from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
 from derive.index import Within, Zero
-from derive.steps import Context, replay, same, sizes_of
+from derive.steps import Context, is_name, replay, same, sizes_of
 
 
 def upkeep(claim: Claim) -> list[Obligation]:
     """What a claim needs to be well formed: reads inside their tensors, shapes equal; raises on others."""
     setting = claim.setting
+    if odd := [n for n in sizes_of(setting) if not is_name(n)]:
+        raise refuse("not a name", "sizes", got=repr(odd)[:60])
     seen: dict[str, Tensor] = {}
     for tensor in setting.inputs:
         _declare(seen, tensor)
@@ -46,6 +49,8 @@ def _scalars(setting: Setting) -> list[Read]:
 
 
 def _declare(seen: dict[str, Tensor], tensor: Tensor) -> None:
+    if not is_name(tensor.name):
+        raise refuse("not a name", "tensor", got=repr(tensor.name)[:60])
     if tensor.name in seen:
         raise refuse("tensor defined twice", tensor.name, "a new name", str(tensor))
     seen[tensor.name] = tensor
@@ -63,6 +68,8 @@ def _definition_upkeep(
         needed += to_show(setting.facts, Zero(i.extent - extent), f"{title} is defined on its whole shape")
     for term in definition.body.terms:
         inner = [i.name for i in term.indices]
+        if type(term.coefficient) is not Fraction or not all(map(is_name, (*own, *inner))):
+            raise refuse("malformed term", title, "a rational coefficient, names of indices", str(term)[:100])
         if len(set(inner)) != len(inner) or set(inner) & ({*own} | sizes):
             raise refuse("captured index name", title, "fresh names", ", ".join(inner))
         extents = [i.extent for i in (*definition.indices, *term.indices)]
@@ -117,9 +124,11 @@ def _walk(context: Context, start: Expr, steps: Sequence[Step], where: str) -> E
 
 
 def _not_vacuous(context: Context, normal: Expr, witness: Mapping[str, int]) -> None:
-    """The hypotheses hold at the witness, and the first term's guard is open there."""
-    term = normal.terms[0]
+    """The hypotheses hold at the witness, and the first term's guard is open there (if there is a term)."""
+    term = normal.terms[0] if normal.terms else Sum((), (), ())
     indices = (*context.free, *term.indices)
+    if not all(type(value) is int for value in witness.values()):
+        raise refuse("witness is not made of whole numbers", "hypotheses", got=str(dict(witness))[:100])
     missing = (sizes_of(context.setting) | {i.name for i in indices}) - witness.keys()
     if missing:
         raise refuse("witness leaves names open", "hypotheses", ", ".join(sorted(missing)))

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from derive.check import check
 from derive.claim import Argument, Claim
 
-_MADE_HERE = object()
-
 
 @dataclass(frozen=True)
 class Theorem:
-    """A claim over symbolic sizes together with the argument that the checker accepted."""
+    """A claim over symbolic sizes together with the argument that the checker accepted.
+
+    Every way to construct one runs the checker (copies by `dataclasses.replace` too); raises ProofError
+    where it refuses.
+    """
 
     argument: Argument
-    made_by: object = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.made_by is not _MADE_HERE:
-            raise TypeError("a Theorem is made by derive.proof.theorem, from an argument that checks")
+        check(self.argument)
+
+    def __init_subclass__(cls) -> None:
+        raise TypeError("a Theorem is what the checker accepted; it has no other kinds")
 
     @property
     def claim(self) -> Claim:
@@ -28,5 +31,4 @@ class Theorem:
 
 def theorem(argument: Argument) -> Theorem:
     """The theorem that the argument proves; raises ProofError where the checker refuses it."""
-    check(argument)
-    return Theorem(argument, _MADE_HERE)
+    return Theorem(argument)

@@ -6,6 +6,7 @@ normal forms in which the two sides of a claim must end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations, product
@@ -13,12 +14,20 @@ from typing import Any, TypeVar
 
 from derive.certify import Obligation, known, refuse, to_show
 from derive.claim import Fact, Setting
-from derive.expr import Expr, Partial, Read, Sum, substitute
+from derive.expr import Expr, Factor, Partial, Read, Sum, substitute
 from derive.index import ONE, Condition, Form, Index, Within, Zero, name
 
 T = TypeVar("T")
 
 Replayed = tuple[Expr, list[Obligation]]
+
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*'*", re.ASCII)
+
+
+def is_name(text: object) -> bool:
+    """Whether this can name a size, an index or a tensor."""
+    return isinstance(text, str) and len(text) < 60 and NAME.fullmatch(text) is not None
 
 
 def sizes_of(setting: Setting) -> frozenset[str]:
@@ -40,6 +49,8 @@ class Context:
         return term.names | {i.name for i in self.free} | sizes_of(self.setting)
 
     def fresh(self, term: Sum, names: Sequence[str], where: str) -> None:
+        if not all(is_name(n) for n in names):
+            raise refuse("not a name", where, "letters, digits, _ and '", repr(names)[:60])
         if len(set(names)) != len(names) or set(names) & self.taken(term):
             raise refuse("captured index name", where, "fresh names", ", ".join(names))
 
@@ -148,6 +159,8 @@ def reindex(
     old = pick(expr.terms, term)
     at = next((j for j, i in enumerate(old.indices) if i.name == index), None)
     context.fresh(old, [new], "change of variable")
+    if not extent.names <= sizes_of(context.setting):
+        raise refuse("extent depends on more than sizes", new, got=str(extent))
     around = context.taken(old) - {index}
     if at is None or not forward.names <= around | {new} or not backward.names <= around | {index}:
         raise refuse("not a change of a summed variable", index)
@@ -220,8 +233,8 @@ def same_term(left: Sum, right: Sum) -> bool:
     return any(_parts(substitute(right, r)) == wanted for r in _renamings(left.indices, right.indices))
 
 
-def _parts(term: Sum) -> tuple[list[str], list[str]]:
-    return sorted(map(repr, term.conditions)), sorted(map(repr, term.factors))
+def _parts(term: Sum) -> tuple[list[Condition], list[Factor]]:
+    return sorted(term.conditions, key=str), sorted(term.factors, key=str)
 
 
 def _renamings(left: tuple[Index, ...], right: tuple[Index, ...]) -> Iterator[dict[str, Form]]:

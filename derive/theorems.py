@@ -53,7 +53,7 @@ def recheck(text: str, where: str) -> tuple[str, list[str]]:
         raise LayerError(
             "certificate of an unknown layer", where=where, expected=", ".join(registry()), got=title
         )
-    claims = kind.claims(**choices)
+    claims = kind.claims(**kind.chosen(choices))
     if claims.keys() != arguments.keys():
         raise ProofError(
             "theorems are missing or added", where=where, expected=", ".join(claims), got=", ".join(arguments)

@@ -117,3 +117,51 @@ def test_prove_a_class() -> None:
         prove(Conv2d, bias=3)
     with pytest.raises(LayerError):
         prove(Conv2d, colour="red")
+
+
+def hostile() -> list[tuple[str, Any]]:
+    """Values that crash or stall a careless reader: (where in the body, value)."""
+    output = ("theorems", "output")
+    step = (*output, "definition side", 0)
+    coefficient = (*output, "claim", "right", "body", 0, "coefficient")
+    return [
+        *(
+            ("/".join(map(str, coefficient)) + f"={v}", (coefficient, v))
+            for v in ("1/0", "1e300000000", "nan", 0.5)
+        ),
+        ("rule", ((*step, "rule"), ["chain"])),
+        ("negative term", ((*step, "arguments", "term"), -1)),
+        ("witness", ((*output, "witness", "N"), float("inf"))),
+        ("title", ((*output, "claim", "right", "tensor", "name"), ["x"])),
+        ("shape", ((*output, "claim", "right", "tensor", "shape", 0), "9" * 5000)),
+        ("degree", ((*output, "claim", "right", "tensor", "shape", 0), "*".join(["N"] * 5000))),
+        ("terms", ((*output, "claim", "right", "tensor", "shape", 0), " + ".join(["N"] * 50_000))),
+        ("scale", ((*output, "reads and shapes", 0, "products", 0, 0), "1e300000000")),
+        ("degree of product", ((*output, "reads and shapes", 0, "products", 0, 1), [0] * 60)),
+        ("choice", (("choices",), {"cls": 1})),
+        ("choices", (("choices",), [[1, 2]])),
+        ("layer", (("layer",), "Layer")),
+    ]
+
+
+@pytest.mark.parametrize("attack", [a for _, a in hostile()], ids=[n for n, _ in hostile()])
+def test_hostile_values_are_refused_in_words(text: str, attack: Any, tmp_path: Path) -> None:
+    data = json.loads(text)
+    (*path, last), value = attack
+    place = data["body"]
+    for key in path:
+        place = place[key]
+    place[last] = value
+    file = tmp_path / "c.json"
+    file.write_text(resealed(data))
+    try:
+        assert not check_file(file).ok
+    except LayerError as refusal:
+        assert refusal.what
+
+
+def test_deep_nesting(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    file.write_text("[" * 200_000)
+    with pytest.raises(LayerError):
+        check_file(file)

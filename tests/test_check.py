@@ -21,7 +21,7 @@ from derive.layers.conv import Conv2d
 from derive.oracle import Oracle, stored_oracle
 from derive.proof import Theorem, theorem
 from derive.search import search
-from derive.steps import same
+from derive.steps import Context, replay, same
 from derive.strategy import argue
 
 ODD = {"stride": (2, 3), "padding": ((1, 2), (0, 1)), "dilation": (2, 1), "groups": 2}
@@ -160,6 +160,10 @@ def test_certificate_arithmetic() -> None:
     assert proof is not None and certified(Obligation(facts, goal, ""), proof)
     assert search(Obligation(facts, goal - 1, "")) is None
     false = Obligation(facts, Form.of(-1), "")
+    for text in ("nan", "inf", "1/0", "1e9", "", "1e300000000", "\u0663"):
+        with pytest.raises(ProofError, match="not a rational"):
+            certified(false, Certificate(((text, (0,)),)))
+    assert not certified(false, Certificate((("1", (0,) * 40),)))
     assert not certified(false, Certificate((("-1", (0,)),)))
     assert not certified(false, Certificate((("1", (7,)),)))
     assert not certified(false, Certificate((), ((0, (((), "1"),)),)))
@@ -294,8 +298,47 @@ def test_equality_compares_conditions_and_multiplicity() -> None:
 
 
 def test_a_theorem_cannot_be_made_by_hand(arguments: dict[str, Argument]) -> None:
+    """Neither directly, nor by copying one with another claim, nor by a subclass that skips the check."""
+    good = theorem(arguments["bias"])
+    with pytest.raises(ProofError):
+        Theorem(replace(arguments["bias"], left_steps=()))
+    with pytest.raises(ProofError):
+        replace(good, argument=replace(good.argument, claim=changed(good.claim, body=Expr(()))))
     with pytest.raises(TypeError):
-        Theorem(arguments["bias"])
+        type("Forged", (Theorem,), {})
+
+
+def test_change_of_variable_to_an_extent_that_depends_on_an_index() -> None:
+    """Found in review: an extent naming a summed index dangles once that index is gone."""
+    setting = Conv2d.claims()["bias"].setting
+    read = Read(setting.inputs[-1], tuple(map(name, ("n", "g", "k", "o_h", "o_w"))))
+    term = Sum(
+        tuple(Index(str(f), e) for f, e in zip(read.index, read.tensor.shape, strict=True)), (), (read,)
+    )
+    context = Context(setting, ())
+    moved = {"term": 0, "index": "o_w", "new": "x", "forward": name("x"), "backward": name("o_w")}
+    replay(context, Expr((term,)), "reindex", moved | {"extent": name("W_out")})
+    with pytest.raises(ProofError, match="more than sizes"):
+        replay(context, Expr((term,)), "reindex", moved | {"extent": name("W_out") + name("o_h")})
+
+
+@pytest.mark.parametrize("fresh", ["a*b", "", "3", 3, float("nan"), "x" * 99, "a b", "\u0661"])
+def test_names_are_names(arguments: dict[str, Argument], fresh: object) -> None:
+    argument = arguments["input"]
+    first, *rest = argument.left_steps
+    names = (fresh, *first.arguments["fresh"][0][1:])
+    forged = replace(first, arguments={**first.arguments, "fresh": (names,)})
+    assert "not a name" in refused(replace(argument, left_steps=(forged, *rest)))
+
+
+def test_zero_is_provable() -> None:
+    """A gradient that is zero everywhere: no term in the normal form."""
+    claim = Conv2d.claims()["bias"]
+    loss = claim.setting.definitions[-1]
+    silent = replace(loss, body=Expr(()))
+    definitions = (*claim.setting.definitions[:-1], silent)
+    zero = replace(changed(claim, body=Expr(())), setting=replace(claim.setting, definitions=definitions))
+    assert theorem(argue(zero, stored_oracle())).claim == zero
 
 
 def test_upkeep_asks_something() -> None:
