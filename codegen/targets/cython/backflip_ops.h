@@ -1,0 +1,66 @@
+/* The element operations that generated kernel text may use, and the choice of what an element is.
+ *
+ * Kernel text knows two opaque types, E (one element) and V (BF_LANES elements), and the functions
+ * below; it never does arithmetic on them itself. What an element is, is chosen when the C file is
+ * compiled, so that the very text that ships is also run on whole numbers modulo 2^64 and on symbolic
+ * traces:
+ *
+ *   -DBF_ELEMENT_FLOAT    float       shipped
+ *   -DBF_ELEMENT_DOUBLE   double      shipped
+ *   -DBF_ELEMENT_UINT64   uint64_t, arithmetic modulo 2^64             (validation)
+ *   -DBF_ELEMENT_TRACE    which set of the definition's terms it is    (validation)
+ *   -DBF_LANES=n          elements in a V, a power of two up to 32
+ *   -DBF_MARKS            record branch marks in a shipped element type too (validation)
+ *
+ * Operations (all lane-wise unless said otherwise):
+ *   E e_zero(void)                     E e_load(const E *p)          void e_store(E *p, E x)
+ *   E e_fma(E acc, E a, E b)           E e_add(E a, E b)             [acc + a * b, a + b]
+ *   V v_zero(void)                     V v_load(const E *p)          void v_store(E *p, V x)
+ *   V v_load_part(const E *p, int n)   void v_store_part(E *p, V x, int n)   [first n lanes; rest exact zero]
+ *   V v_load_strided(const E *p, ptrdiff_t stride)                   [lane i is p[i * stride]]
+ *   V v_splat(const E *p)              [every lane is *p]
+ *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
+ *   void bf_branch(int id)             [mark of an integer dispatch; nothing in shipped builds]
+ *   void e_poison(E *p, ptrdiff_t n)   [NaN / garbage / BAD; never called by kernels]
+ * Loads and stores need the alignment of E only. Compile with -ffp-contract=fast (or -std=gnu11) so
+ * that acc + a * b is one fused operation where the machine has it, and with -Wno-psabi (vectors wider
+ * than the machine's are passed between inlined functions only).
+ *
+ * Class builds (UINT64, TRACE) also export, for the validator alone, bf_marks() and bf_marks_reset();
+ * TRACE exports the functions of trace_verdict.h. They are found by their symbol in the shared object,
+ * so generated text never mentions them.
+ */
+#ifndef BACKFLIP_OPS_H
+#define BACKFLIP_OPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef BF_LANES
+#error "BF_LANES is not given: compile with -DBF_LANES=n, the lane count that the text was generated for"
+#endif
+#if BF_LANES < 1 || BF_LANES > 32 || (BF_LANES & (BF_LANES - 1))
+#error "BF_LANES must be 1, 2, 4, 8, 16 or 32"
+#endif
+#if defined(BF_ELEMENT_FLOAT) + defined(BF_ELEMENT_DOUBLE) + defined(BF_ELEMENT_UINT64) + \
+        defined(BF_ELEMENT_TRACE) != 1
+#error "choose one element: -DBF_ELEMENT_FLOAT, _DOUBLE, _UINT64 or _TRACE"
+#endif
+
+#if defined(BF_ELEMENT_UINT64) || defined(BF_ELEMENT_TRACE) || defined(BF_MARKS)
+#include "bf_marks.h"
+#else
+static inline void bf_branch(int id) { (void)id; }
+#endif
+
+#ifdef BF_ELEMENT_TRACE
+#include "elem_trace.h"
+#else
+#include "elem_number.h"
+#endif
+
+#define BF_ELEMENT_BYTES ((ptrdiff_t)sizeof(E))
+
+#endif
