@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derive.derivation import Derivation, differentiate
+from derive.document import statement
 from derive.errors import BackflipError, LayerError
 from derive.instance import claim_at
 from derive.layers.base import Layer
@@ -93,7 +94,7 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
         True,
         LABEL,
         len(proved),
-        "\n".join(statement(t) for t in proved.values()),
+        "\n".join(statement(t.claim) for t in proved.values()),
         (
             f"choices: {', '.join(f'{k}={v}' for k, v in full.items())}",
             "hypotheses: " + "; ".join(map(str, facts)),
@@ -102,11 +103,6 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
         certificate_digest(kind, full),
         certificate_text(kind, full),
     )
-
-
-def statement(theorem: Theorem) -> str:
-    claim = theorem.claim
-    return f"{claim.left} = {claim.right.left} := {claim.right.body}"
 
 
 def _theorem_lines(key: str, theorem: Theorem) -> list[str]:
@@ -142,7 +138,7 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
         if verdict.difference is not None:
             report.append(f"{theorem.claim.name}: REFUTED: {verdict.difference}")
     label = f"THIS SIZE, {identities:,} identities, exhaustive" if ok else "REFUTED"
-    statements = [f"{c.left} = {c.right}" for t in proved.values() for c in [claim_at(t.claim, sizes)]]
+    statements = [statement(claim_at(t.claim, sizes)) for t in proved.values()]
     return ProofResult(
         ok,
         label,

@@ -163,9 +163,10 @@ class Derivation:
         save({self.wrt: self}, path)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: HTML, else LaTeX, else plain text."""
         return {
             "text/latex": self.to_latex(),
-            "text/markdown": self.to_markdown(),
+            "text/html": self.to_html(),
             "text/plain": self.to_text(),
         }
 

@@ -33,6 +33,7 @@ from derive.notation.tree import (
     Strong,
 )
 from derive.remarks import Numbered, remarks
+from derive.steps import sizes_of
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation, Line
@@ -209,6 +210,18 @@ def all_sizes(every: Sequence[Derivation]) -> list[Block]:
 
 def _shape(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
+
+
+def statement(claim: Claim) -> str:
+    """A proved claim and the helpers it stands on as lines of plain text, in the user's axes."""
+    from derive.notation import text
+
+    builder = Builder(sizes_of(claim.setting))
+    shown = [f"{text.written(builder.expr(claim.left))} = {text.written(builder.left(claim.right))}"]
+    for definition in (claim.right, *helper_definitions(claim)):
+        left, body = builder.left(definition), builder.expr(definition.body)
+        shown.append(f"  {text.written(left)} := {text.written(body)}")
+    return "\n".join(shown)
 
 
 def render(derivations: Mapping[str, Derivation], format: str = "text", style: str = "fragment") -> str:

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from derive.derivation import differentiate
+from derive.document import render
 from derive.expr import Expr, Partial, Read, Sum, Tensor
 from derive.index import Form, Index, Within, Zero, name
+from derive.layers.conv import Conv2d
 from derive.notation import latex, mathml, text, tree
 from derive.notation.breaking import broken
 from derive.notation.build import Builder, monomials, parsed, polynomial
@@ -284,3 +287,15 @@ def test_width_estimates_grow_with_the_formula() -> None:
     short, long = (Plus(tuple((False, Entry("weight", (Number("1"),))) for _ in range(n))) for n in (2, 9))
     assert latex.width(short) < latex.width(long)
     assert latex.width(Bracket((Number("0"), Number("1")), ("<",))) > latex.width(Number("01"))
+
+
+ARITY = {"munderover": 3, "msub": 2, "msup": 2, "mfrac": 2, "mover": 2}
+
+
+def test_mathml_elements_have_the_children_they_need() -> None:
+    """A sum's upper limit H_out - 1 is one element; with three the browser drops the limits (it did)."""
+    document = render(differentiate(Conv2d(2, 2, 2, stride=2, groups=2), (1, 2, 5, 4)), "html")
+    for tree in (ElementTree.fromstring(m) for m in re.findall(r"<math.*?</math>", document, re.S)):
+        for element in tree.iter():
+            if element.tag in ARITY:
+                assert len(element) == ARITY[element.tag], ElementTree.tostring(element)

@@ -60,9 +60,9 @@ def written(node: Node) -> str:
                 inside += [operator(SIGNS[sign]), written(part)]
             return row(operator("["), *inside, operator("]"))
         case Product(factors):
-            return row(THIN.join(map(written, factors)))
+            return _run([THIN * bool(i) + written(factor) for i, factor in enumerate(factors)])
         case Plus(terms):
-            return row("".join(_signed(i, minus, term) for i, (minus, term) in enumerate(terms)))
+            return _run([_signed(i, minus, term) for i, (minus, term) in enumerate(terms)])
         case Group(body):
             return row(operator("("), written(body), operator(")"))
         case Elided(count):
@@ -73,7 +73,12 @@ def written(node: Node) -> str:
 def joined(line: tuple[Piece, ...]) -> str:
     """The pieces of one line."""
     parts = [(operator(p.sign) if p.sign else THIN * bool(i)) + written(p.node) for i, p in enumerate(line)]
-    return row("".join(parts))
+    return _run(parts)
+
+
+def _run(parts: list[str]) -> str:
+    """Parts of one or more elements each as one element."""
+    return f"<mrow>{''.join(parts)}</mrow>"
 
 
 def math(body: str) -> str:
