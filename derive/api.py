@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from derive.certificate import MOST_CHARACTERS
 from derive.derivation import Derivation, differentiate
 from derive.document import statement
 from derive.errors import BackflipError, LayerError
@@ -166,6 +167,10 @@ def check_file(path: str | Path) -> CheckReport:
     """Replay a certificate file with the checker alone; LayerError where it cannot be read as one."""
     file = Path(path)
     try:
+        if file.stat().st_size > MOST_CHARACTERS:
+            raise LayerError(
+                "file too large for a certificate", where=str(path), got=f"{file.stat().st_size:,} bytes"
+            )
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as fault:
         raise LayerError("cannot read the file", where=str(path), got=str(fault)) from None
@@ -175,7 +180,7 @@ def check_file(path: str | Path) -> CheckReport:
         raise
     except BackflipError as refusal:
         return CheckReport(False, (f"REFUSED: {refusal}",))
-    return CheckReport(True, (f"{title}: every theorem holds", *lines))
+    return CheckReport(True, (f"{title}: every theorem holds, for the choices below", *lines))
 
 
 __all__ = ["CheckReport", "Derivation", "ProofResult", "check_file", "differentiate", "prove"]

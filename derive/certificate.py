@@ -244,7 +244,7 @@ def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument
             "certificate file too large", where=where, expected=f"at most {MOST_CHARACTERS:,} characters"
         )
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_once)
         body, stated = data["body"], data["digest"]
         if body["format"] != FORMAT:
             raise ValueError(body["format"])
@@ -268,6 +268,13 @@ def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument
             expected=f"JSON written by backflip prove --certificate ({FORMAT})",
             got=f"{type(fault).__name__}: {str(fault)[:100]}",
         ) from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> Data:
+    """A JSON object whose keys are said once; of a key said twice one value would be shown, another used."""
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise ValueError("a key is said twice")
+    return dict(pairs)
 
 
 def same_claim(one: Claim, other: Claim) -> bool:

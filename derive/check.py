@@ -7,13 +7,15 @@ harm.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from fractions import Fraction
+from types import NoneType
 
 from derive.certify import Obligation, discharge, known, refuse, to_show
-from derive.claim import Argument, Claim, Fact, Setting, Step
+from derive.claim import Argument, Certificate, Claim, Fact, Setting, Step
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
-from derive.index import Within, Zero
+from derive.index import Form, Index, Within, Zero
 from derive.steps import Context, is_name, replay, same, sizes_of
 
 
@@ -34,6 +36,8 @@ def upkeep(claim: Claim) -> list[Obligation]:
     entry = Read(claim.target, tuple(i.form for i in claim.indices))
     if len(claim.indices) != len(claim.target.shape):
         raise refuse("right side covers other entries than the left", claim.name, str(claim.target))
+    if claim.right.tensor.layout != claim.target.layout:
+        raise refuse("the two sides are laid out differently", claim.name, str(claim.target.layout))
     facts = setting.facts
     for i, extent in zip(claim.indices, claim.target.shape, strict=True):
         needed += to_show(facts, Zero(i.extent - extent), "the right side covers every entry of the left")
@@ -61,6 +65,8 @@ def _definition_upkeep(
 ) -> list[Obligation]:
     title, sizes = definition.tensor.name, sizes_of(setting)
     own = [i.name for i in definition.indices]
+    if not all(map(is_name, own)):
+        raise refuse("not a name", title, "indices named by letters, digits, _ and '", repr(own)[:60])
     if len(own) != len(definition.tensor.shape) or len(set(own)) != len(own) or set(own) & sizes:
         raise refuse("indices do not fit the tensor", title, str(definition.tensor), ", ".join(own))
     needed: list[Obligation] = []
@@ -68,7 +74,7 @@ def _definition_upkeep(
         needed += to_show(setting.facts, Zero(i.extent - extent), f"{title} is defined on its whole shape")
     for term in definition.body.terms:
         inner = [i.name for i in term.indices]
-        if type(term.coefficient) is not Fraction or not all(map(is_name, (*own, *inner))):
+        if type(term.coefficient) is not Fraction or not all(map(is_name, inner)):
             raise refuse("malformed term", title, "a rational coefficient, names of indices", str(term)[:100])
         if len(set(inner)) != len(inner) or set(inner) & ({*own} | sizes):
             raise refuse("captured index name", title, "fresh names", ", ".join(inner))
@@ -99,8 +105,34 @@ def _read_upkeep(
     ]
 
 
+LANGUAGE = (Argument, Claim, Setting, Fact, Definition, Tensor, Expr, Sum, Read, Partial, Index, Zero, Within)
+PLAIN = (*LANGUAGE, Step, Certificate)
+
+
+def _plain(value: object) -> None:
+    """Only the language's own immutable values: no lists, subclasses, floats, or forms out of normal form."""
+    kind = type(value)
+    if kind is Form:
+        if any(type(c) is not int for _, c in value.terms) or Form.collect(value.terms) != value:
+            raise refuse("malformed form", "argument", got=repr(value)[:100])
+        parts: Iterable[object] = (m for m, _ in value.terms)
+    elif kind in PLAIN:
+        parts = (getattr(value, f.name) for f in fields(value))
+    elif kind is tuple:
+        parts = value
+    elif kind is dict:
+        parts = (*value.keys(), *value.values())
+    elif kind in (str, int, bool, Fraction, NoneType, float):
+        return
+    else:
+        raise refuse("not a plain value", "argument", got=kind.__name__)
+    for part in parts:
+        _plain(part)
+
+
 def check(argument: Argument) -> None:
     """Raise ProofError unless the argument proves its claim; returning is the proof."""
+    _plain(argument)
     claim = argument.claim
     discharge(upkeep(claim), argument.upkeep, f"{claim.name}: reads and shapes")
     context = Context(claim.setting, claim.indices)

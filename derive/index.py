@@ -12,8 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from derive.errors import LimitError
+
 Monomial = tuple[str, ...]
 """Names in ascending order, repeated for powers; () is the constant monomial."""
+
+MOST_PRODUCTS = 50_000
+"""Products of terms that one multiplication of forms may take."""
 
 
 @dataclass(frozen=True, order=True)
@@ -60,6 +65,8 @@ class Form:
 
     def __mul__(self, other: Form | int) -> Form:
         right = Form.of(other).terms
+        if len(self.terms) * len(right) > MOST_PRODUCTS:
+            raise LimitError("polynomial too large", expected=f"at most {MOST_PRODUCTS:,} products of terms")
         return Form.collect((tuple(sorted(m + n)), c * k) for m, c in self.terms for n, k in right)
 
     def __rmul__(self, other: int) -> Form:

@@ -11,16 +11,30 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from derive.claim import Claim
+from derive.errors import ProofError
 from derive.expr import Definition, Expr, Sum, substitute
 from derive.index import ONE, ZERO, Condition, Form, Index, Within, Zero
+from derive.steps import sizes_of
 
 
 def claim_at(claim: Claim, sizes: Mapping[str, int]) -> Claim:
     """The claim with every size a number and unit indices gone from bodies.
 
-    Free indices of extent 1 stay listed (an entry still has full rank) but are written 0.
+    Free indices of extent 1 stay listed (an entry still has full rank) but are written 0. Raises
+    ProofError where a size is missing or a hypothesis of the claim fails at the sizes.
     """
-    fixed = claim.mapped(numbers(sizes))
+    named = sizes_of(claim.setting)
+    if missing := named - sizes.keys():
+        raise ProofError("a size has no value", where=claim.name, got=", ".join(sorted(missing)))
+    only = {size: sizes[size] for size in named}
+    if failed := [f for f in claim.setting.facts if not f.holds(only)]:
+        raise ProofError(
+            "the theorem's hypotheses do not hold at these sizes",
+            where=claim.name,
+            expected=str(failed[0]),
+            got=", ".join(f"{n}={only[n]}" for n in sorted(failed[0].form.names)),
+        )
+    fixed = claim.mapped(numbers(only))
     units = unit_values(fixed.indices)
     setting = replace(fixed.setting, definitions=tuple(map(tidy_definition, fixed.setting.definitions)))
     return replace(fixed, setting=setting, left=tidy(fixed.left, units), right=tidy_definition(fixed.right))

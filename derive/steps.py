@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations, product
+from math import factorial, prod
 from typing import Any, TypeVar
 
 from derive.certify import Obligation, known, refuse, to_show
@@ -18,6 +19,9 @@ from derive.expr import Expr, Factor, Partial, Read, Sum, substitute
 from derive.index import ONE, Condition, Form, Index, Within, Zero, name
 
 T = TypeVar("T")
+
+MOST_RENAMINGS = 50_000
+"""Bijections of summed indices that comparing two terms may try."""
 
 Replayed = tuple[Expr, list[Obligation]]
 
@@ -162,6 +166,8 @@ def reindex(
     if not extent.names <= sizes_of(context.setting):
         raise refuse("extent depends on more than sizes", new, got=str(extent))
     around = context.taken(old) - {index}
+    if forward.coefficient(new) not in (ONE, -ONE) or backward.coefficient(index) not in (ONE, -ONE):
+        raise refuse("not an affine change of a summed variable", index, got=str(forward)[:100])
     if at is None or not forward.names <= around | {new} or not backward.names <= around | {index}:
         raise refuse("not a change of a summed variable", index)
     if forward.substitute({new: backward}) != name(index) or backward.substitute({index: forward}) != name(
@@ -239,9 +245,12 @@ def _parts(term: Sum) -> tuple[list[Condition], list[Factor]]:
 
 def _renamings(left: tuple[Index, ...], right: tuple[Index, ...]) -> Iterator[dict[str, Form]]:
     """Every bijection of summed indices that respects extents, as a renaming of right's to left's."""
-    extents = sorted({i.extent for i in left})
+    extents_of = [i.extent for i in left]
+    extents = sorted(set(extents_of))
     if sorted(i.extent for i in left) != sorted(i.extent for i in right):
         return
+    if prod(factorial(extents_of.count(e)) for e in extents) > MOST_RENAMINGS:
+        raise refuse("too many summed indices of one extent", "equality of normal forms")
     groups = [([i for i in left if i.extent == e], [i for i in right if i.extent == e]) for e in extents]
     for choice in product(*(permutations(mine) for mine, _ in groups)):
         pairs = [

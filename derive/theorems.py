@@ -53,21 +53,23 @@ def recheck(text: str, where: str) -> tuple[str, list[str]]:
         raise LayerError(
             "certificate of an unknown layer", where=where, expected=", ".join(registry()), got=title
         )
-    claims = kind.claims(**kind.chosen(choices))
+    full = kind.chosen(choices)
+    claims = kind.claims(**full)
     if claims.keys() != arguments.keys():
         raise ProofError(
             "theorems are missing or added", where=where, expected=", ".join(claims), got=", ".join(arguments)
         )
     lines = []
     for key, argument in arguments.items():
-        proved = theorem(argument)
-        if not same_claim(proved.claim, claims[key]):
+        if not same_claim(argument.claim, claims[key]):
             raise ProofError(
                 "this is not the layer's theorem", where=f"{where}: {key}", expected=f"{title}'s claim"
             )
+        proved = theorem(argument)
         steps = len(argument.left_steps) + len(argument.right_steps)
         certificates = len(argument.upkeep) + sum(
             len(s.certificates) for s in (*argument.left_steps, *argument.right_steps)
         )
         lines.append(f"{proved.claim.name}: {LABEL}; {steps} steps, {certificates} certificates")
-    return title, [*lines, f"certificate sha256 {stated}"]
+    said = ", ".join(f"{key}={value}" for key, value in full.items())
+    return title, [*lines, f"choices: {said}", f"certificate sha256 {stated}"]

@@ -343,3 +343,37 @@ def test_zero_is_provable() -> None:
 
 def test_upkeep_asks_something() -> None:
     assert any(o.about.endswith("covers every entry of the left") for o in upkeep(Conv2d.claims()["input"]))
+
+
+def test_only_plain_values_are_looked_at(arguments: dict[str, Argument]) -> None:
+    """Found in review: a form with halves proves what integers do not; a list can change after the proof."""
+    argument = arguments["bias"]
+    half = Form(((("N",), Fraction(1, 2)),))  # type: ignore[arg-type]
+    unsorted = Form((((("N",), 1)), ((), 1)))
+    for form in (half, unsorted):
+        setting = replace(argument.claim.setting, facts=(*argument.claim.setting.facts, Fact(form)))
+        assert "malformed form" in refused(replace(argument, claim=replace(argument.claim, setting=setting)))
+    body = Expr(list(argument.claim.right.body.terms))  # type: ignore[arg-type]
+    assert "not a plain value" in refused(replace(argument, claim=changed(argument.claim, body=body)))
+
+
+def test_layouts_of_the_two_sides_agree() -> None:
+    claim = Conv2d.claims()["input"]
+    tensor = replace(claim.right.tensor, layout=((0,), (1, 2), (4,), (3,)))
+    assert "laid out differently" in malformed(changed(claim, tensor=tensor))
+
+
+def test_too_many_renamings_are_refused() -> None:
+    n = name("n")
+    many = tuple(Index(f"i{j}", n) for j in range(12))
+    with pytest.raises(ProofError, match="too many"):
+        same(Expr((Sum(many, (), ()),)), Expr((Sum(many, (), ()),)))
+
+
+def test_an_instance_holds_its_hypotheses_and_no_index_is_a_size() -> None:
+    claim, sizes = Conv2d.claims()["input"], LAYER.sizes(SHAPE)
+    assert claim_at(claim, {**sizes, "n": 7}) == claim_at(claim, sizes)
+    with pytest.raises(ProofError, match="hypotheses"):
+        claim_at(claim, {**sizes, "r_h": 5})
+    with pytest.raises(ProofError, match="no value"):
+        claim_at(claim, {k: v for k, v in sizes.items() if k != "s_h"})

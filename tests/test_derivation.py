@@ -56,6 +56,12 @@ def test_hypotheses_are_checked_at_the_sizes() -> None:
         replace(good, sizes={**good.sizes, "r_h": 5})
 
 
+def test_a_theorem_about_another_operand_is_refused() -> None:
+    good = differentiate(Conv2d(1, 1, 2), (1, 1, 3, 3))
+    with pytest.raises(ProofError, match="another operand"):
+        replace(good["weight"], theorem=good["input"].theorem)
+
+
 def test_operands_are_named() -> None:
     with pytest.raises(LayerError, match="operand"):
         differentiate(Conv2d(1, 1, 2, bias=False), (1, 1, 3, 3), "bias")
@@ -100,7 +106,9 @@ def test_the_chapter_four_example(seed_examples: dict) -> None:  # type: ignore[
     for operand, table, width in (("input", case["grad_input"], 3), ("weight", case["grad_weight"], 2)):
         for entry, text in table.items():
             at = int(entry[1:]) - 1
-            assert derivations[operand].element((0, 0, at // width, at % width)) == sympy.sympify(text, locals=places)
+            assert derivations[operand].element((0, 0, at // width, at % width)) == sympy.sympify(
+                text, locals=places
+            )
 
 
 def test_multichannel_theorem() -> None:
@@ -114,7 +122,8 @@ def test_multichannel_theorem() -> None:
 
     for c, i, j in product(range(2), range(3), range(3)):
         by_hand = sum(
-            padded(k, i + a, j + b) * w[k, c, 1 - a, 1 - b] for k, a, b in product(range(3), range(2), range(2))
+            padded(k, i + a, j + b) * w[k, c, 1 - a, 1 - b]
+            for k, a, b in product(range(3), range(2), range(2))
         )
         assert sympy.expand(derivations["input"].element((0, c, i, j)) - by_hand) == 0
     for k, c, a, b in product(range(3), range(2), range(2), range(2)):

@@ -73,6 +73,10 @@ class Layer:
     def output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
         return next(o.shape for o in self.operands(input_shape) if o.name == "output")
 
+    def array_program(self, wrt: str, input_shape: Sequence[int]) -> Any:
+        """A gradient executed on symbol numbers (`derive.program.Program`), as a reference; or None."""
+        return None
+
     def to_sympy(self, input_shape: Sequence[int]) -> Any:
         """Forward entries and loss as SymPy; see `derive.meaning.SymbolicLayer`."""
         from derive.meaning import symbolic_layer

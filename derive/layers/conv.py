@@ -173,6 +173,15 @@ class Conv2d(Layer):
             check_entries(operand.name, operand.shape)
         return tuple(shaped)
 
+    def array_program(self, wrt: str, input_shape: Sequence[int]) -> Any:
+        """Zero-insert, pad, flip and slide windows, for the gradients; see `derive.program`."""
+        from derive.program import convolution_program
+
+        shapes = {o.name: o.shape for o in self.operands(input_shape)}
+        if wrt not in ("input", "weight", "bias"):
+            return None
+        return convolution_program(self, shapes["input"], shapes["output"], shapes["weight"], wrt)
+
     def statement(self, input_shape: Sequence[int]) -> Statement:
         return Statement(tuple(Axis(t) for t in self.tags), self.bias, len(input_shape) == self.rank + 2)
 
