@@ -36,12 +36,7 @@ BF_OP V v_splat(const E *p) { return *p - v_zero(); }
 BF_OP V v_fma(V acc, V a, V b) { return acc + a * b; }
 BF_OP V v_add(V a, V b) { return a + b; }
 
-BF_OP V v_load_part(const E *p, int n) {
-    V x = v_zero();
-    __builtin_memcpy(&x, p, (size_t)n * sizeof(E));
-    return x;
-}
-BF_OP void v_store_part(E *p, V x, int n) { __builtin_memcpy(p, &x, (size_t)n * sizeof(E)); }
+#include "elem_part.h"
 
 BF_OP V v_load_strided(const E *p, ptrdiff_t stride) {
     V x = v_zero();

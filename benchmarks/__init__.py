@@ -1,0 +1,1 @@
+"""Owns measurements of kernels against others; run one with `python -m benchmarks.<name>`."""

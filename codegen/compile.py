@@ -1,0 +1,178 @@
+"""Owns the way from Cython text to a loaded module: tools, flags, subprocesses; no setuptools."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ExtensionFileLoader
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+from codegen.cache import file_digest
+from codegen.errors import BuildError
+
+HEADERS = Path(__file__).resolve().parent / "targets" / "cython"
+PACKAGES = "install gcc, python3-dev and python3-venv (Debian, Ubuntu) or your system's equivalents"
+BASE_FLAGS = (
+    *("-std=gnu11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
+    *("-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
+)
+CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64")
+TAIL_OF_OUTPUT = 4000
+
+
+@dataclass(frozen=True)
+class Isa:
+    """An instruction set: the compiler's flags, the CPU features it needs, vector bytes, registers."""
+
+    name: str
+    flags: tuple[str, ...]
+    needs: frozenset[str]
+    vector_bytes: int
+    registers: int
+    accumulators: int
+
+    def lanes(self, dtype: str) -> int:
+        return self.vector_bytes // {"float32": 4, "float64": 8}[dtype]
+
+
+_AVX512 = ("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx2", "fma")
+ISAS = {
+    "avx512": Isa(
+        "avx512", (*(f"-m{f}" for f in _AVX512), "-mprefer-vector-width=512"), frozenset(_AVX512), 64, 32, 28
+    ),
+    "avx2": Isa("avx2", ("-mavx2", "-mfma"), frozenset({"avx2", "fma"}), 32, 16, 12),
+    "portable": Isa("portable", (), frozenset(), 16, 16, 12),
+}
+
+
+def chosen_isa(wanted: str) -> Isa:
+    """The instruction set by name; "native" is the widest that this CPU has.
+
+    Raises BuildError on an unknown name or one this CPU cannot run.
+    """
+    if wanted == "native":
+        return next(i for i in ISAS.values() if i.needs <= cpu_features())
+    if wanted not in ISAS:
+        raise BuildError(
+            "no such instruction set", where="isa", expected=f"native, {', '.join(ISAS)}", got=wanted
+        )
+    missing = ISAS[wanted].needs - cpu_features()
+    if missing:
+        raise BuildError(
+            "this CPU cannot run such a kernel, and a build ends with running it",
+            where="isa",
+            got=f"{wanted}: the CPU lacks {', '.join(sorted(missing))}",
+            mend="use isa='native'",
+        )
+    return ISAS[wanted]
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """Feature flags as Linux lists them; empty elsewhere, which leaves "portable"."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return frozenset()
+    line = next((t for t in text.splitlines() if t.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())
+
+
+def compiler() -> str:
+    """Path of gcc. Raises BuildError where there is none."""
+    found = shutil.which("gcc")
+    if found is None:
+        raise BuildError("no C compiler", where="gcc on PATH", expected="gcc", got="nothing", mend=PACKAGES)
+    return found
+
+
+def compiler_identity() -> str | None:
+    """Path, size and time of the compiler's file; None where there is no compiler."""
+    found = shutil.which("gcc")
+    if found is None:
+        return None
+    status = Path(found).resolve().stat()
+    return f"{Path(found).resolve()} {status.st_size} {status.st_mtime_ns}"
+
+
+def compiler_version() -> str:
+    shown = subprocess.run([compiler(), "--version"], capture_output=True, text=True, check=False)
+    return shown.stdout.splitlines()[0] if shown.stdout else "unknown"
+
+
+def cython_version() -> str | None:
+    """The installed Cython's version, without importing it."""
+    try:
+        return version("Cython")
+    except PackageNotFoundError:
+        return None
+
+
+def abi() -> dict[str, str]:
+    """What a binary depends on beside its flags."""
+    suffix = str(sysconfig.get_config_var("EXT_SUFFIX"))
+    return {"python": platform.python_version(), "suffix": suffix, "machine": platform.machine()}
+
+
+def headers_digest() -> dict[str, str]:
+    return {p.name: file_digest(p) for p in sorted(HEADERS.glob("*.h"))}
+
+
+def to_c(pyx: Path, module_name: str) -> Path:
+    """The C file Cython makes of a text, beside it. Raises BuildError with Cython's own words."""
+    if cython_version() is None:
+        raise BuildError("Cython is not installed", where=sys.executable, mend="pip install cython")
+    target = pyx.with_suffix(".c")
+    command = [sys.executable, "-W", "ignore", "-m", "cython", "-3", "--module-name", module_name]
+    run_tool("Cython", [*command, str(pyx), "-o", str(target)], pyx.parent)
+    return target
+
+
+def to_binary(c_path: Path, target: Path, isa: Isa, definitions: Sequence[str]) -> None:
+    """One shared object of the C file. Raises BuildError with gcc's own words."""
+    include = sysconfig.get_paths()["include"]
+    if not (Path(include) / "Python.h").exists():
+        raise BuildError("Python's C headers are missing", where=include, expected="Python.h", mend=PACKAGES)
+    macros = [f"-D{d}" for d in definitions]
+    flags = [*flags_of(isa, definitions), f"-I{HEADERS}", f"-I{include}"]
+    run_tool("gcc", [compiler(), *flags, *macros, str(c_path), "-o", str(target)], c_path.parent)
+
+
+def flags_of(isa: Isa, definitions: Sequence[str]) -> list[str]:
+    """The build's flags; class builds are compiled at -O1, where their helpers are quick to compile."""
+    slow = any(d in CLASS_ELEMENTS for d in definitions)
+    return [("-O1" if slow and f == "-O2" else f) for f in (*BASE_FLAGS, *isa.flags)]
+
+
+def run_tool(title: str, command: Sequence[str], where: Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=where, check=False)
+    if done.returncode:
+        words = (done.stdout + done.stderr).strip()[-TAIL_OF_OUTPUT:]
+        raise BuildError(
+            f"{title} failed with status {done.returncode}",
+            where=Path(command[-1]).name,
+            got=words,
+            mend=f"if something is missing: {PACKAGES}",
+        )
+
+
+def load(name: str, path: Path) -> ModuleType:
+    """The module in a shared object. Raises BuildError where it cannot be loaded."""
+    loader = ExtensionFileLoader(name, str(path))
+    spec = spec_from_file_location(name, path, loader=loader)
+    assert spec is not None
+    try:
+        module = module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError as fault:
+        raise BuildError("the built module does not load", where=path.name, got=str(fault)) from None
+    return module

@@ -1,0 +1,176 @@
+"""Owns the loop language that targets print: integer loops around a short list of element operations.
+
+Addresses are integer forms over loop names, counted in elements; all sizes are numbers. A value is a
+named element ("E") or a named vector of lanes ("V"). Nothing here chooses an order or a tile
+(`schedules/`), prints (`targets/`) or runs (`run.py`). It has no branches on data and cannot have:
+a condition is a predicate on integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from derive.index import Condition, Form
+
+OPERATIONS: dict[str, tuple[str, str]] = {
+    "e_zero": ("E", ""),
+    "e_load": ("E", "p"),
+    "e_store": ("", "pe"),
+    "e_fma": ("E", "eee"),
+    "e_add": ("E", "ee"),
+    "v_zero": ("V", ""),
+    "v_load": ("V", "p"),
+    "v_store": ("", "pv"),
+    "v_load_part": ("V", "pn"),
+    "v_store_part": ("", "pvn"),
+    "v_load_strided": ("V", "pn"),
+    "v_splat": ("V", "p"),
+    "v_fma": ("V", "vvv"),
+    "v_add": ("V", "vv"),
+    "v_sum": ("E", "v"),
+}
+"""Operation: (type of its result, types of its arguments); p pointer, e element, v vector, n integer."""
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A flat array: an operand of the kernel, or a part of the workspace that starts at `offset`."""
+
+    name: str
+    count: int
+    offset: int | None = None
+
+    @property
+    def scratch(self) -> bool:
+        return self.offset is not None
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """The element of a buffer at an address."""
+
+    buffer: Buffer
+    at: Form
+
+
+Argument = Pointer | str | int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation; names of values are strings. Raises ValueError on arguments that do not fit it."""
+
+    operation: str
+    arguments: tuple[Argument, ...] = ()
+
+    def __post_init__(self) -> None:
+        wanted = OPERATIONS[self.operation][1]
+        kinds = {"p": Pointer, "e": str, "v": str, "n": int}
+        if len(wanted) != len(self.arguments) or not all(
+            isinstance(a, kinds[w]) for w, a in zip(wanted, self.arguments, strict=False)
+        ):
+            raise ValueError(f"{self.operation} takes ({wanted}), got {self.arguments!r}")
+
+    @property
+    def kind(self) -> str:
+        return OPERATIONS[self.operation][0]
+
+
+@dataclass(frozen=True)
+class Comment:
+    text: str
+
+
+@dataclass(frozen=True)
+class Assign:
+    """name = call; assigning an accumulator again continues it."""
+
+    name: str
+    value: Call
+
+
+@dataclass(frozen=True)
+class Do:
+    """A store."""
+
+    call: Call
+
+
+@dataclass(frozen=True)
+class Place:
+    """name = form, an integer."""
+
+    name: str
+    at: Form
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A mark that the program came this way; equal in every build of the text."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Loop:
+    """for name in range(start, stop, step)"""
+
+    name: str
+    start: int
+    stop: int
+    step: int
+    body: tuple[Statement, ...]
+
+
+@dataclass(frozen=True)
+class If:
+    """The body where every condition holds; conditions are on integers only."""
+
+    conditions: tuple[Condition, ...]
+    body: tuple[Statement, ...]
+
+
+Statement = Comment | Assign | Do | Place | Branch | Loop | If
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One function: out and operands are whole arrays, scratch lies in a workspace of given element count.
+
+    Attributes:
+        name: "output", "grad_input", ...
+        equation: the closed form that the body computes, as the derivation prints it.
+        definitions: the definitions of the helpers that the equation reads.
+        notes: what the schedule chose, one sentence each.
+    """
+
+    name: str
+    out: Buffer
+    operands: tuple[Buffer, ...]
+    scratch: tuple[Buffer, ...]
+    body: tuple[Statement, ...]
+    equation: str = ""
+    definitions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def workspace(self) -> int:
+        """Elements of workspace."""
+        return max(((b.offset or 0) + b.count for b in self.scratch), default=0)
+
+
+def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """Every statement, outer ones first."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, Loop | If):
+            yield from statements(statement.body)
+
+
+def calls(body: tuple[Statement, ...]) -> Iterator[Call]:
+    for statement in statements(body):
+        if isinstance(statement, Assign):
+            yield statement.value
+        elif isinstance(statement, Do):
+            yield statement.call

@@ -1,0 +1,232 @@
+"""Owns the way from a request to a loaded module: theorem, loops, text, C, binary, validation, cache."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from codegen import cache, compile
+from codegen.artefact import SHIPPED_ELEMENT, Artefact
+from codegen.compile import Isa
+from derive.layers.base import Layer
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for; equal requests to equal files of backflip give one source.
+
+    Attributes:
+        wanted: the claims to compile, "output" and operands, in the layer's order.
+        level: of validation, "fast" or "exact".
+    """
+
+    layer: Layer
+    shape: tuple[int, ...]
+    dtype: str
+    wanted: tuple[str, ...]
+    level: str
+    isa: Isa
+
+    def key(self) -> str:
+        """Digest of the request, backflip's own files, and what a binary of it depends on here."""
+        parts = {
+            "layer": repr(self.layer),
+            "shape": self.shape,
+            "dtype": self.dtype,
+            "wanted": self.wanted,
+            "level": self.level,
+            "isa": asdict(self.isa) | {"needs": sorted(self.isa.needs)},
+            "backflip": cache.own_digest(),
+            "cython": compile.cython_version(),
+            "abi": compile.abi(),
+        }
+        return cache.key_of(parts)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A loaded module and what is known of it.
+
+    Attributes:
+        kernels: by kernel name its operands after `out`, and its workspace in elements.
+        proof: JSON text.
+        cached: whether it came from the cache.
+    """
+
+    module: ModuleType
+    source: str
+    proof: str
+    kernels: Mapping[str, Mapping[str, Any]]
+    path: Path
+    cached: bool
+
+
+def produce(request: Request) -> Built:
+    """The module for a request, from the cache or built, validated and stored.
+
+    Raises BuildError where a tool is missing or fails, a check refuses, or the cache cannot be written.
+    """
+    key = request.key()
+    entry = _cached(key)
+    if entry is not None:
+        return _loaded(entry, True)
+    with cache.locked(key):
+        entry = _cached(key)
+        if entry is not None:
+            return _loaded(entry, True)
+        return _loaded(_built(request, key), False)
+
+
+def _cached(key: str) -> cache.Entry | None:
+    """The binary that a request came to, if the compiler is still the same one, or there is none now."""
+    asked = cache.find("requests", key)
+    if asked is None or compile.compiler_identity() not in (None, asked.record.get("compiler")):
+        return None
+    return cache.find("binaries", str(asked.record.get("binary")))
+
+
+def _loaded(entry: cache.Entry, cached: bool) -> Built:
+    source = (entry.path / "kernel.pyx").read_text(encoding="utf-8")
+    proof = (entry.path / "proof.json").read_text(encoding="utf-8")
+    module = compile.load(entry.record["module"], entry.path / "module.so")
+    return Built(module, source, proof, entry.record["kernels"], entry.path, cached)
+
+
+def _built(request: Request, key: str) -> cache.Entry:
+    compile.compiler()
+    text, artefact_facts, proof = module_source(request)
+    source = compile_digest(text)
+    identity = compile.compiler_identity()
+    flags = compile.flags_of(request.isa, ())
+    binary = cache.key_of(
+        {
+            "source": source,
+            "headers": compile.headers_digest(),
+            "flags": flags,
+            "compiler": identity,
+            "cython": compile.cython_version(),
+            "abi": compile.abi(),
+            "cpu": sorted(request.isa.needs),
+            "level": request.level,
+        }
+    )
+    entry = cache.find("binaries", binary)
+    if entry is None:
+        with tempfile.TemporaryDirectory(prefix="backflip-") as work:
+            files, facts = _compiled(request, text, artefact_facts, proof, Path(work))
+            entry = cache.store("binaries", binary, files, facts)
+    cache.store("requests", key, {}, {"source": source, "binary": binary, "compiler": identity})
+    return entry
+
+
+def compile_digest(text: str) -> str:
+    """The digest that a text carries of itself, as `source_digest()` of its module returns it."""
+    from codegen.targets.cython.printer import digest
+
+    own = text.rpartition('return "')[2].partition('"')[0]
+    return digest(text.replace(f'return "{own}"', 'return ""'))
+
+
+def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The Cython text, what validation needs to know of it, and the proof record's first half."""
+    from codegen.lower import kernel_name, lower
+    from codegen.schedules.nest import Target
+    from codegen.targets.cython.printer import module_text
+    from derive.instance import claim_at
+    from derive.theorems import LABEL, certificate_digest, theorems
+
+    layer, isa = request.layer, request.isa
+    choices, sizes = layer.choices(request.shape), layer.sizes(request.shape)
+    proved = theorems(type(layer), choices)
+    claims = {key: claim_at(proved[key].claim, sizes) for key in request.wanted}
+    target = Target(isa.lanes(request.dtype), isa.accumulators, isa.registers)
+    kernels = [lower(key, claim, target) for key, claim in claims.items()]
+    certificate = certificate_digest(type(layer), choices)
+    title = f"{layer!r} at input {','.join(map(str, request.shape))}, {request.dtype}"
+    facts = (
+        f"proof: {LABEL}, certificate sha256 {certificate}",
+        f"build: {isa.name}, {target.lanes} lanes, gcc {' '.join(compile.flags_of(isa, ()))}",
+    )
+    text = module_text(title, facts, kernels)
+    known = {
+        "equations": {kernel_name(key): claim for key, claim in claims.items()},
+        "operand_order": {k.name: tuple(b.name for b in k.operands) for k in kernels},
+        "workspace_elements": {k.name: k.workspace for k in kernels},
+    }
+    proof = {
+        "layer": repr(layer),
+        "input_shape": list(request.shape),
+        "dtype": request.dtype,
+        "label": LABEL,
+        "certificate_sha256": certificate,
+        "theorem": {kernel_name(key): f"{c.left} = {c.right}" for key, c in claims.items()},
+        "sizes": sizes,
+        "schedule": {k.name: list(k.notes) for k in kernels},
+    }
+    return text, known, proof
+
+
+def _compiled(
+    request: Request, text: str, known: dict[str, Any], proof: dict[str, Any], work: Path
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """Files and facts of the entry: the binary compiled and validated."""
+    from codegen.validate import validate
+
+    name = f"backflip_{compile_digest(text)[:16]}"
+    pyx = work / "kernel.pyx"
+    pyx.write_text(text, encoding="utf-8")
+    c_path = compile.to_c(pyx, name)
+    variants = Variants(name, c_path, request.isa, request.isa.lanes(request.dtype))
+    artefact = Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **known)
+    shipped = (SHIPPED_ELEMENT[request.dtype],)
+    variants(shipped)
+    proof |= {"validation": asdict(validate(artefact, request.level)), **_made(text, variants, shipped)}
+    shown = work / "proof.json"
+    shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
+    orders, spaces = known["operand_order"], known["workspace_elements"]
+    kernels = {k: {"operands": list(orders[k]), "workspace": spaces[k]} for k in orders}
+    title = {"layer": repr(request.layer), "shape": list(request.shape), "dtype": request.dtype}
+    files = {"kernel.pyx": pyx, "kernel.c": c_path, "module.so": variants.path(shipped), "proof.json": shown}
+    return files, {"module": name, "kernels": kernels, "isa": request.isa.name, **title}
+
+
+def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, Any]:
+    """How the shipped binary came about, for the proof record."""
+    flags = compile.flags_of(variants.isa, ())
+    return {
+        "source_sha256": compile_digest(text),
+        "binary_sha256": cache.file_digest(variants.path(shipped)),
+        "compiler": compile.compiler_version(),
+        "cython": compile.cython_version(),
+        "flags": [*flags, *(f"-D{d}" for d in variants.definitions(shipped))],
+        "abi": compile.abi(),
+        "isa": variants.isa.name,
+        "lanes": variants.lanes,
+    }
+
+
+@dataclass(frozen=True)
+class Variants:
+    """One C file compiled with other definitions; each once, beside the file."""
+
+    name: str
+    c_path: Path
+    isa: Isa
+    lanes: int
+
+    def definitions(self, given: Sequence[str]) -> tuple[str, ...]:
+        return (*given, f"BF_LANES={self.lanes}")
+
+    def path(self, given: Sequence[str]) -> Path:
+        return self.c_path.with_name("_".join(("variant", *given)) + ".so")
+
+    def __call__(self, given: tuple[str, ...]) -> ModuleType:
+        target = self.path(given)
+        if not target.exists():
+            compile.to_binary(self.c_path, target, self.isa, self.definitions(given))
+        return compile.load(self.name, target)

@@ -1,0 +1,175 @@
+"""Owns the reference interpreter: what a kernel of the loop language means, on any element type.
+
+Elements may be NumPy floats, Python integers, `fractions.Fraction`s or symbols (object arrays): the
+interpreter only multiplies and adds. It checks what compiled code does not: every address lies inside
+its buffer, and no element of the workspace is read before it was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from codegen.loops import (
+    Argument,
+    Assign,
+    Branch,
+    Call,
+    Comment,
+    Do,
+    If,
+    Kernel,
+    Loop,
+    Place,
+    Pointer,
+    Statement,
+)
+
+
+class Unwritten:
+    """What a workspace element holds before the kernel writes it; it spoils whatever it meets."""
+
+    def __add__(self, other: Any) -> Unwritten:
+        return self
+
+    __radd__ = __mul__ = __rmul__ = __add__
+
+
+UNWRITTEN = Unwritten()
+
+
+def run(kernel: Kernel, operands: Mapping[str, Any], lanes: int, zero: Any = 0) -> np.ndarray[Any, Any]:
+    """The flat result of a kernel.
+
+    Args:
+        operands: array by name, any shape, C order, as many elements as the kernel's operand.
+        lanes: elements of a vector.
+        zero: the zero of the element type.
+
+    Returns:
+        An object array of `kernel.out.count` elements; an element never stored is UNWRITTEN.
+
+    Raises:
+        IndexError: an address outside its buffer.
+        ValueError: an operand with the wrong number of elements.
+    """
+    return Machine(kernel, operands, lanes, zero).result()
+
+
+class Machine:
+    """The state of one run: buffers, integers, values."""
+
+    def __init__(self, kernel: Kernel, operands: Mapping[str, Any], lanes: int, zero: Any) -> None:
+        self.kernel, self.lanes, self.zero = kernel, lanes, zero
+        self.integers: dict[str, int] = {}
+        self.values: dict[str, Any] = {}
+        self.marks: list[int] = []
+        self.buffers: dict[str, list[Any]] = {kernel.out.name: [UNWRITTEN] * kernel.out.count}
+        for buffer in kernel.operands:
+            flat = np.asarray(operands[buffer.name]).reshape(-1).tolist()
+            if len(flat) != buffer.count:
+                raise ValueError(f"{buffer.name}: expected {buffer.count} elements, got {len(flat)}")
+            self.buffers[buffer.name] = flat
+        for buffer in kernel.scratch:
+            self.buffers[buffer.name] = [UNWRITTEN] * buffer.count
+
+    def result(self) -> np.ndarray[Any, Any]:
+        self.execute(self.kernel.body)
+        out = np.empty(self.kernel.out.count, dtype=object)
+        out[:] = self.buffers[self.kernel.out.name]
+        return out
+
+    def execute(self, body: tuple[Statement, ...]) -> None:
+        for statement in body:
+            match statement:
+                case Assign(name, call):
+                    self.values[name] = self.call(call)
+                case Do(call):
+                    self.call(call)
+                case Place(name, at):
+                    self.integers[name] = at.evaluate(self.integers)
+                case Loop(name, start, stop, step, inner):
+                    for self.integers[name] in range(start, stop, step):
+                        self.execute(inner)
+                case If(conditions, inner):
+                    if all(c.holds(self.integers) for c in conditions):
+                        self.execute(inner)
+                case Branch(number):
+                    self.marks.append(number)
+                case Comment():
+                    pass
+
+    def call(self, call: Call) -> Any:
+        method = getattr(self, call.operation)
+        return method(*map(self.argument, call.arguments))
+
+    def argument(self, argument: Argument) -> Any:
+        match argument:
+            case Pointer(buffer, at):
+                return self.buffers[buffer.name], buffer.name, at.evaluate(self.integers)
+            case str():
+                return self.values[argument]
+            case _:
+                return argument
+
+    def read(self, pointer: Any, count: int, step: int = 1) -> list[Any]:
+        data, name, at = pointer
+        if at < 0 or at + (count - 1) * step >= len(data):
+            raise IndexError(f"{name}: read of {count} at {at} step {step}, outside its {len(data)} elements")
+        return [data[at + i * step] for i in range(count)]
+
+    def write(self, pointer: Any, values: list[Any]) -> None:
+        data, name, at = pointer
+        if at < 0 or at + len(values) > len(data):
+            raise IndexError(f"{name}: write of {len(values)} at {at}, outside its {len(data)} elements")
+        data[at : at + len(values)] = values
+
+    def e_zero(self) -> Any:
+        return self.zero
+
+    def e_load(self, pointer: Any) -> Any:
+        return self.read(pointer, 1)[0]
+
+    def e_store(self, pointer: Any, value: Any) -> None:
+        self.write(pointer, [value])
+
+    def e_fma(self, total: Any, left: Any, right: Any) -> Any:
+        return total + left * right
+
+    def e_add(self, left: Any, right: Any) -> Any:
+        return left + right
+
+    def v_zero(self) -> list[Any]:
+        return [self.zero] * self.lanes
+
+    def v_load(self, pointer: Any) -> list[Any]:
+        return self.read(pointer, self.lanes)
+
+    def v_store(self, pointer: Any, value: list[Any]) -> None:
+        self.write(pointer, value)
+
+    def v_load_part(self, pointer: Any, count: int) -> list[Any]:
+        return self.read(pointer, count) + [self.zero] * (self.lanes - count)
+
+    def v_store_part(self, pointer: Any, value: list[Any], count: int) -> None:
+        self.write(pointer, value[:count])
+
+    def v_load_strided(self, pointer: Any, step: int) -> list[Any]:
+        return self.read(pointer, self.lanes, step)
+
+    def v_splat(self, pointer: Any) -> list[Any]:
+        return self.read(pointer, 1) * self.lanes
+
+    def v_fma(self, total: list[Any], left: list[Any], right: list[Any]) -> list[Any]:
+        return [t + a * b for t, a, b in zip(total, left, right, strict=True)]
+
+    def v_add(self, left: list[Any], right: list[Any]) -> list[Any]:
+        return [a + b for a, b in zip(left, right, strict=True)]
+
+    def v_sum(self, value: list[Any]) -> Any:
+        total = value[0]
+        for lane in value[1:]:
+            total = total + lane
+        return total

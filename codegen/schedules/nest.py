@@ -1,0 +1,172 @@
+"""Owns the contraction as schedules see it: flat accesses, free and bound indices, and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from codegen.algebra import slope
+from codegen.loops import Assign, Branch, Buffer, Call, Do, Loop, Place, Pointer, Statement
+from derive.index import Form, name
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a schedule may use: lanes of a vector, registers, and how many of them may be accumulators."""
+
+    lanes: int
+    accumulators: int
+    registers: int
+
+
+@dataclass(frozen=True)
+class Access:
+    """An element of a flat buffer; a tabled index adds table[value] instead of slope * value."""
+
+    buffer: Buffer
+    at: Form
+    tables: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def slope(self, index: str) -> int:
+        """Elements from one value of the index to the next (not for a tabled index)."""
+        return slope(self.at, index) if index else 0
+
+    def meets(self, index: str) -> bool:
+        return index in self.tables or self.slope(index) != 0
+
+    def moved(self, index: str, start: int | None, by: int) -> int:
+        """Elements from the block's first value of an index to `by` further on; `start` where tabled."""
+        if index in self.tables:
+            assert start is not None
+            return self.tables[index][start + by]
+        return self.slope(index) * by
+
+    def merged(self, fast: str, slow: str) -> Access:
+        """The access with two indices made one, called `fast`."""
+        return replace(self, at=self.at.substitute({slow: Form()}))
+
+
+@dataclass(frozen=True)
+class Nest:
+    """out[free] = sum over bound of the product of factors (one or two) + the added entries.
+
+    Every index has at least two values.
+    """
+
+    out: Access
+    free: Mapping[str, int]
+    bound: Mapping[str, int]
+    factors: tuple[Access, ...]
+    added: tuple[Access, ...] = ()
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        return (self.out, *self.factors, *self.added)
+
+    def collapsed(self) -> Nest:
+        """Indices that always run as one long line made one."""
+        for group in ("free", "bound"):
+            sizes = getattr(self, group)
+            for slow in sizes:
+                for fast in sizes:
+                    if slow != fast and self._one_line(slow, fast, sizes[fast]):
+                        merged = {
+                            n: e * (sizes[slow] if n == fast else 1) for n, e in sizes.items() if n != slow
+                        }
+                        return self._with(group, merged, fast, slow).collapsed()
+        return self
+
+    def _one_line(self, slow: str, fast: str, extent: int) -> bool:
+        return all(
+            not {slow, fast} & set(a.tables) and a.slope(slow) == extent * a.slope(fast)
+            for a in self.accesses
+        )
+
+    def _with(self, group: str, sizes: Mapping[str, int], fast: str, slow: str) -> Nest:
+        moved = [a.merged(fast, slow) for a in self.accesses]
+        count = len(self.factors)
+        nest = replace(
+            self, out=moved[0], factors=tuple(moved[1 : 1 + count]), added=tuple(moved[1 + count :])
+        )
+        return replace(nest, free=sizes) if group == "free" else replace(nest, bound=sizes)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Values start, start + width, ... < stop of an index, `width` of them at a time."""
+
+    index: str
+    start: int
+    stop: int
+    width: int
+    fixed: bool = False
+
+    def around(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The loop over the block's steps; one step is no loop."""
+        if not self.index:
+            return body
+        if self.fixed or self.stop - self.start == self.width:
+            return (Place(self.index, Form.of(self.start)), *body)
+        return (Loop(self.index, self.start, self.stop, self.width, body),)
+
+
+NO_INDEX = Block("", 0, 1, 1)
+
+
+def blocks(index: str, extent: int, width: int, tabled: bool = False) -> list[Block]:
+    """An index cut into whole blocks and a rest; a tabled one into blocks at fixed places."""
+    if not index:
+        return [NO_INDEX]
+    if tabled:
+        return [
+            Block(index, i, min(i + width, extent), min(width, extent - i), True)
+            for i in range(0, extent, width)
+        ]
+    whole = extent // width * width
+    found = [Block(index, 0, whole, width)] if whole else []
+    return found + ([Block(index, whole, extent, extent - whole)] if extent > whole else [])
+
+
+class Writer:
+    """Small words for the statements of a body; `kind` is "v" for vectors, "e" for single elements."""
+
+    def __init__(self, kind: str, lanes: int) -> None:
+        self.kind, self.lanes = kind, lanes if kind == "v" else 1
+
+    def zero(self, value: str) -> Statement:
+        return Assign(value, Call(f"{self.kind}_zero"))
+
+    def load(self, value: str, buffer: Buffer, at: Form, count: int) -> Statement:
+        pointer = Pointer(buffer, at)
+        if count < self.lanes:
+            return Assign(value, Call("v_load_part", (pointer, count)))
+        return Assign(value, Call(f"{self.kind}_load", (pointer,)))
+
+    def splat(self, value: str, buffer: Buffer, at: Form) -> Statement:
+        return Assign(value, Call("v_splat" if self.kind == "v" else "e_load", (Pointer(buffer, at),)))
+
+    def fma(self, value: str, *factors: str) -> Statement:
+        operation = "fma" if len(factors) == 2 else "add"
+        return Assign(value, Call(f"{self.kind}_{operation}", (value, *factors)))
+
+    def store(self, buffer: Buffer, at: Form, value: str, count: int) -> Statement:
+        pointer = Pointer(buffer, at)
+        if count < self.lanes:
+            return Do(Call("v_store_part", (pointer, value, count)))
+        return Do(Call(f"{self.kind}_store", (pointer, value)))
+
+
+def place(access: Access, role: str) -> tuple[Statement, Form]:
+    """The address of an access put into an integer, and the form that is that integer."""
+    return Place(f"at_{role}", access.at), name(f"at_{role}")
+
+
+def mark(number: int) -> Statement:
+    return Branch(number)
+
+
+def summed(sizes: Mapping[str, int], body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """The body inside a loop over each index, the first outermost."""
+    for index, extent in reversed(list(sizes.items())):
+        body = (Loop(index, 0, extent, 1, body),)
+    return body

@@ -1,0 +1,1 @@
+"""Owns the languages that loops are printed in, one folder each."""

@@ -1,0 +1,201 @@
+"""Owns how loops are written in Cython: statements to lines here, everything around them in the template."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codegen.loops import (
+    Argument,
+    Assign,
+    Branch,
+    Call,
+    Comment,
+    Do,
+    If,
+    Kernel,
+    Loop,
+    Place,
+    Pointer,
+    Statement,
+    statements,
+)
+from derive.index import Condition, Form, Zero
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+HOME = Path(__file__).resolve().parent
+WIDTH = 110
+
+
+@dataclass(frozen=True)
+class ArrayText:
+    """One argument of an entry: its name, element count, and the flags 0 or 1."""
+
+    name: str
+    count: int
+    writable: int
+    more: int
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """Everything a template says about one kernel, already text."""
+
+    name: str
+    parameters: str
+    arguments: str
+    pointers: str
+    counts: str
+    comments: tuple[str, ...]
+    declarations: str
+    body: str
+    arrays: tuple[ArrayText, ...]
+
+
+def module_text(title: str, facts: Sequence[str], kernels: Sequence[Kernel]) -> str:
+    """The Cython module of the given kernels, its own digest inside."""
+    template = environment().get_template("module.pyx.jinja")
+    shown = [kernel_text(k) for k in kernels]
+    facts = [line for fact in facts for line in wrapped(fact, WIDTH - 2)]
+    bare = template.render(title=title, facts=facts, kernels=shown, digest="")
+    return template.render(title=title, facts=facts, kernels=shown, digest=digest(bare))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HOME / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def kernel_text(kernel: Kernel) -> KernelText:
+    names = [b.name for b in kernel.operands]
+    arrays = [ArrayText("out", kernel.out.count, 1, 0)]
+    arrays += [ArrayText(b.name, b.count, 0, 0) for b in kernel.operands]
+    arrays += [ArrayText("workspace", kernel.workspace, 1, 1)]
+    return KernelText(
+        kernel.name,
+        ", ".join(["E* out", *(f"const E* {n}" for n in names), "E* workspace"]),
+        ", ".join(["out", *names, "workspace"]),
+        ", ".join(f"{a.name}_at" for a in arrays),
+        ", ".join(f"{a.name} {a.count}" for a in arrays),
+        tuple(comments(kernel)),
+        "\n".join(declarations(kernel)),
+        "\n".join(lines(kernel.body)),
+        tuple(arrays),
+    )
+
+
+def comments(kernel: Kernel) -> list[str]:
+    """The equation, the definitions it reads, the schedule; long lines wrapped at spaces."""
+    said = [kernel.equation, *(f"  where {d}" for d in kernel.definitions), *kernel.notes]
+    return [line for text in said for line in wrapped(text, WIDTH - 6)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    indent = "  " + " " * (len(text) - len(text.lstrip()))
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def declarations(kernel: Kernel) -> list[str]:
+    """All names a kernel uses, declared once; a name has one type. Raises ValueError where it has two."""
+    kinds: dict[str, str] = {}
+    for statement in statements(kernel.body):
+        match statement:
+            case Assign(title, call):
+                pair = (title, call.kind)
+            case Place(title) | Loop(title):
+                pair = (title, "Py_ssize_t")
+            case _:
+                continue
+        if kinds.setdefault(*pair) != pair[1]:
+            raise ValueError(f"{kernel.name}: {title} is both {kinds[title]} and {pair[1]}")
+    found = [f"cdef E* {b.name} = workspace + {b.offset}" for b in kernel.scratch]
+    for kind in ("Py_ssize_t", "E", "V"):
+        found += _wrapped(f"cdef {kind} ", sorted(n for n, k in kinds.items() if k == kind))
+    return found
+
+
+def _wrapped(head: str, names: list[str]) -> list[str]:
+    """Declarations of many names, as many a line as fit."""
+    found: list[str] = []
+    for title in names:
+        if found and len(found[-1]) + len(title) + 2 <= WIDTH - 4:
+            found[-1] += f", {title}"
+        else:
+            found.append(head + title)
+    return found
+
+
+def lines(body: tuple[Statement, ...]) -> list[str]:
+    return [line for statement in body for line in _lines(statement)]
+
+
+def _lines(statement: Statement) -> list[str]:
+    match statement:
+        case Comment(text):
+            return [f"# {text}"]
+        case Assign(title, value):
+            return [f"{title} = {call_text(value)}"]
+        case Do(call):
+            return [call_text(call)]
+        case Place(title, at):
+            return [f"{title} = {at}"]
+        case Branch(number):
+            return [f"bf_branch({number})"]
+        case Loop(title, start, stop, step, body):
+            return [f"for {title} in range({_range(start, stop, step)}):", *_indented(body)]
+        case If(conditions, body):
+            return [f"if {' and '.join(map(condition_text, conditions))}:", *_indented(body)]
+
+
+def _range(start: int, stop: int, step: int) -> str:
+    if step != 1:
+        return f"{start}, {stop}, {step}"
+    return f"{start}, {stop}" if start else str(stop)
+
+
+def _indented(body: tuple[Statement, ...]) -> list[str]:
+    return [f"    {line}" for line in lines(body)]
+
+
+def call_text(call: Call) -> str:
+    return f"{call.operation}({', '.join(map(_argument, call.arguments))})"
+
+
+def _argument(argument: Argument) -> str:
+    return _pointer(argument) if isinstance(argument, Pointer) else str(argument)
+
+
+def _pointer(pointer: Pointer) -> str:
+    at = pointer.at
+    if at == Form():
+        return pointer.buffer.name
+    text = str(at)
+    return f"{pointer.buffer.name} + ({text})" if text.startswith("-") else f"{pointer.buffer.name} + {text}"
+
+
+def condition_text(condition: Condition) -> str:
+    if isinstance(condition, Zero):
+        return f"{condition.form} == 0"
+    return f"0 <= {condition.form} < {condition.high}"
