@@ -1,0 +1,557 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, binding=False, emit_code_comments=True
+# Conv2d(1, 6, 5, padding=2) at input 1,1,28,28, float32
+#
+# Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
+# proof: ALL SIZES (certificate), certificate sha256
+#   b3a3ce540f5d4bf39ff2debc0d1345d36b4b1c6463ea732703e534a4f4a1a8f9
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
+#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+"""Kernels of Conv2d(1, 6, 5, padding=2) at input 1,1,28,28, float32."""
+
+cdef extern from "backflip_ops.h" nogil:
+    ctypedef struct E:
+        pass
+    ctypedef struct V:
+        pass
+    const Py_ssize_t BF_ELEMENT_BYTES
+    const int BF_LANES
+    E e_zero()
+    E e_load(const E*)
+    void e_store(E*, E)
+    E e_fma(E, E, E)
+    E e_add(E, E)
+    V v_zero()
+    V v_load(const E*)
+    void v_store(E*, V)
+    V v_load_part(const E*, int)
+    void v_store_part(E*, V, int)
+    V v_load_strided(const E*, Py_ssize_t)
+    V v_splat(const E*)
+    V v_fma(V, V, V)
+    V v_add(V, V)
+    E v_sum(V)
+    void bf_branch(int)
+
+cdef extern from "backflip_entry.h":
+    ctypedef struct bf_arguments:
+        int count
+    E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
+    int bf_apart(const bf_arguments*) except -1
+    void bf_release(bf_arguments*)
+    int bf_spoil(object) except -1
+
+
+cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* workspace) noexcept nogil:
+    # output[0, 0, k, o_h, o_w] = correlated[0, 0, k, o_h, o_w] := sum_{a_h<5} sum_{a_w<5} weight[0, k, 0,
+    #   a_h, a_w] padded_input[0, 0, 0, a_h + o_h, a_w + o_w] + bias[0, k]
+    #   where padded_input[0, 0, 0, e_h, e_w] := [0 <= e_h - 2 < 28][0 <= e_w - 2 < 28] input[0, 0, 0, e_h -
+    #     2, e_w - 2]
+    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h, 6 values of k
+    cdef E* padded_input = workspace + 0
+    cdef Py_ssize_t a_h, a_w, at_b, at_out, at_w, at_x, e_h, e_w, k, o_h, o_w, t
+    cdef V b, line, w, x_0_0, x_1_0, y_0_0_0, y_0_1_0, y_1_0_0, y_1_1_0, y_2_0_0, y_2_1_0, y_3_0_0, y_3_1_0
+    cdef V y_4_0_0, y_4_1_0, y_5_0_0, y_5_1_0
+    # padded_input: zero padding
+    line = v_zero()
+    for t in range(0, 1032, 8):
+        v_store(padded_input + t, line)
+    for e_h in range(2, 30):
+        for e_w in range(2, 26, 8):
+            line = v_load(input + 28*e_h + e_w - 58)
+            v_store(padded_input + 32*e_h + e_w, line)
+        e_w = 26
+        line = v_load_part(input + 28*e_h + e_w - 58, 4)
+        v_store_part(padded_input + 32*e_h + e_w, line, 4)
+    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h, 6 values of k
+    for o_h in range(0, 28, 2):
+        k = 0
+        for o_w in range(0, 24, 8):
+            bf_branch(1)
+            y_0_0_0 = v_zero()
+            y_0_1_0 = v_zero()
+            y_1_0_0 = v_zero()
+            y_1_1_0 = v_zero()
+            y_2_0_0 = v_zero()
+            y_2_1_0 = v_zero()
+            y_3_0_0 = v_zero()
+            y_3_1_0 = v_zero()
+            y_4_0_0 = v_zero()
+            y_4_1_0 = v_zero()
+            y_5_0_0 = v_zero()
+            y_5_1_0 = v_zero()
+            for a_h in range(5):
+                for a_w in range(5):
+                    at_x = 32*a_h + a_w + 32*o_h + o_w
+                    at_w = 5*a_h + a_w + 25*k
+                    x_0_0 = v_load(padded_input + at_x)
+                    x_1_0 = v_load(padded_input + at_x + 32)
+                    w = v_splat(weight + at_w)
+                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                    w = v_splat(weight + at_w + 25)
+                    y_1_0_0 = v_fma(y_1_0_0, w, x_0_0)
+                    y_1_1_0 = v_fma(y_1_1_0, w, x_1_0)
+                    w = v_splat(weight + at_w + 50)
+                    y_2_0_0 = v_fma(y_2_0_0, w, x_0_0)
+                    y_2_1_0 = v_fma(y_2_1_0, w, x_1_0)
+                    w = v_splat(weight + at_w + 75)
+                    y_3_0_0 = v_fma(y_3_0_0, w, x_0_0)
+                    y_3_1_0 = v_fma(y_3_1_0, w, x_1_0)
+                    w = v_splat(weight + at_w + 100)
+                    y_4_0_0 = v_fma(y_4_0_0, w, x_0_0)
+                    y_4_1_0 = v_fma(y_4_1_0, w, x_1_0)
+                    w = v_splat(weight + at_w + 125)
+                    y_5_0_0 = v_fma(y_5_0_0, w, x_0_0)
+                    y_5_1_0 = v_fma(y_5_1_0, w, x_1_0)
+            at_b = k
+            b = v_splat(bias + at_b)
+            y_0_0_0 = v_add(y_0_0_0, b)
+            y_0_1_0 = v_add(y_0_1_0, b)
+            b = v_splat(bias + at_b + 1)
+            y_1_0_0 = v_add(y_1_0_0, b)
+            y_1_1_0 = v_add(y_1_1_0, b)
+            b = v_splat(bias + at_b + 2)
+            y_2_0_0 = v_add(y_2_0_0, b)
+            y_2_1_0 = v_add(y_2_1_0, b)
+            b = v_splat(bias + at_b + 3)
+            y_3_0_0 = v_add(y_3_0_0, b)
+            y_3_1_0 = v_add(y_3_1_0, b)
+            b = v_splat(bias + at_b + 4)
+            y_4_0_0 = v_add(y_4_0_0, b)
+            y_4_1_0 = v_add(y_4_1_0, b)
+            b = v_splat(bias + at_b + 5)
+            y_5_0_0 = v_add(y_5_0_0, b)
+            y_5_1_0 = v_add(y_5_1_0, b)
+            at_out = 784*k + 28*o_h + o_w
+            v_store(out + at_out, y_0_0_0)
+            v_store(out + at_out + 28, y_0_1_0)
+            v_store(out + at_out + 784, y_1_0_0)
+            v_store(out + at_out + 812, y_1_1_0)
+            v_store(out + at_out + 1568, y_2_0_0)
+            v_store(out + at_out + 1596, y_2_1_0)
+            v_store(out + at_out + 2352, y_3_0_0)
+            v_store(out + at_out + 2380, y_3_1_0)
+            v_store(out + at_out + 3136, y_4_0_0)
+            v_store(out + at_out + 3164, y_4_1_0)
+            v_store(out + at_out + 3920, y_5_0_0)
+            v_store(out + at_out + 3948, y_5_1_0)
+        o_w = 24
+        bf_branch(2)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_1_0_0 = v_zero()
+        y_1_1_0 = v_zero()
+        y_2_0_0 = v_zero()
+        y_2_1_0 = v_zero()
+        y_3_0_0 = v_zero()
+        y_3_1_0 = v_zero()
+        y_4_0_0 = v_zero()
+        y_4_1_0 = v_zero()
+        y_5_0_0 = v_zero()
+        y_5_1_0 = v_zero()
+        for a_h in range(5):
+            for a_w in range(5):
+                at_x = 32*a_h + a_w + 32*o_h + o_w
+                at_w = 5*a_h + a_w + 25*k
+                x_0_0 = v_load(padded_input + at_x)
+                x_1_0 = v_load(padded_input + at_x + 32)
+                w = v_splat(weight + at_w)
+                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                w = v_splat(weight + at_w + 25)
+                y_1_0_0 = v_fma(y_1_0_0, w, x_0_0)
+                y_1_1_0 = v_fma(y_1_1_0, w, x_1_0)
+                w = v_splat(weight + at_w + 50)
+                y_2_0_0 = v_fma(y_2_0_0, w, x_0_0)
+                y_2_1_0 = v_fma(y_2_1_0, w, x_1_0)
+                w = v_splat(weight + at_w + 75)
+                y_3_0_0 = v_fma(y_3_0_0, w, x_0_0)
+                y_3_1_0 = v_fma(y_3_1_0, w, x_1_0)
+                w = v_splat(weight + at_w + 100)
+                y_4_0_0 = v_fma(y_4_0_0, w, x_0_0)
+                y_4_1_0 = v_fma(y_4_1_0, w, x_1_0)
+                w = v_splat(weight + at_w + 125)
+                y_5_0_0 = v_fma(y_5_0_0, w, x_0_0)
+                y_5_1_0 = v_fma(y_5_1_0, w, x_1_0)
+        at_b = k
+        b = v_splat(bias + at_b)
+        y_0_0_0 = v_add(y_0_0_0, b)
+        y_0_1_0 = v_add(y_0_1_0, b)
+        b = v_splat(bias + at_b + 1)
+        y_1_0_0 = v_add(y_1_0_0, b)
+        y_1_1_0 = v_add(y_1_1_0, b)
+        b = v_splat(bias + at_b + 2)
+        y_2_0_0 = v_add(y_2_0_0, b)
+        y_2_1_0 = v_add(y_2_1_0, b)
+        b = v_splat(bias + at_b + 3)
+        y_3_0_0 = v_add(y_3_0_0, b)
+        y_3_1_0 = v_add(y_3_1_0, b)
+        b = v_splat(bias + at_b + 4)
+        y_4_0_0 = v_add(y_4_0_0, b)
+        y_4_1_0 = v_add(y_4_1_0, b)
+        b = v_splat(bias + at_b + 5)
+        y_5_0_0 = v_add(y_5_0_0, b)
+        y_5_1_0 = v_add(y_5_1_0, b)
+        at_out = 784*k + 28*o_h + o_w
+        v_store_part(out + at_out, y_0_0_0, 4)
+        v_store_part(out + at_out + 28, y_0_1_0, 4)
+        v_store_part(out + at_out + 784, y_1_0_0, 4)
+        v_store_part(out + at_out + 812, y_1_1_0, 4)
+        v_store_part(out + at_out + 1568, y_2_0_0, 4)
+        v_store_part(out + at_out + 1596, y_2_1_0, 4)
+        v_store_part(out + at_out + 2352, y_3_0_0, 4)
+        v_store_part(out + at_out + 2380, y_3_1_0, 4)
+        v_store_part(out + at_out + 3136, y_4_0_0, 4)
+        v_store_part(out + at_out + 3164, y_4_1_0, 4)
+        v_store_part(out + at_out + 3920, y_5_0_0, 4)
+        v_store_part(out + at_out + 3948, y_5_1_0, 4)
+
+
+def call_output(out, input, weight, bias, workspace):
+    """output into out, element counts out 4704, input 784, weight 150, bias 6, workspace 1032; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* input_at
+    cdef E* weight_at
+    cdef E* bias_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 4704, 1, 0)
+        input_at = bf_take(&taken, input, b"input", 784, 0, 0)
+        weight_at = bf_take(&taken, weight, b"weight", 150, 0, 0)
+        bias_at = bf_take(&taken, bias, b"bias", 6, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 1032, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_output(out_at, input_at, weight_at, bias_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
+    # d loss[]/d input[0, 0, 0, i_h, i_w] = grad_input[0, 0, 0, i_h, i_w] := sum_{k<6} sum_{b_h<5} sum_{b_w<5}
+    #   bordered[0, 0, k, b_h + i_h, b_w + i_w] flipped[0, 0, k, b_h, b_w]
+    #   where spread[0, 0, k, z_h, z_w] := sum_{o_h<28} sum_{o_w<28} [-o_h + z_h = 0][-o_w + z_w = 0]
+    #     grad_output[0, 0, k, o_h, o_w]
+    #   where bordered[0, 0, k, e_h, e_w] := [0 <= e_h - 2 < 28][0 <= e_w - 2 < 28] spread[0, 0, k, e_h - 2,
+    #     e_w - 2]
+    #   where flipped[0, 0, k, b_h, b_w] := weight[0, k, 0, -b_h + 4, -b_w + 4]
+    # FLAT tile: 1 vectors of 8 along i_w, 7 values of i_h
+    cdef E* bordered = workspace + 0
+    cdef Py_ssize_t at_out, at_w, at_x, b_h, b_w, e_h, e_w, i_h, i_w, k, t
+    cdef V line, w, x_0_0, x_1_0, x_2_0, x_3_0, x_4_0, x_5_0, x_6_0, y_0_0_0, y_0_1_0, y_0_2_0, y_0_3_0
+    cdef V y_0_4_0, y_0_5_0, y_0_6_0
+    # bordered: padding
+    line = v_zero()
+    for t in range(0, 6152, 8):
+        v_store(bordered + t, line)
+    for k in range(6):
+        for e_h in range(2, 30):
+            for e_w in range(2, 26, 8):
+                line = v_load(grad_output + 28*e_h + e_w + 784*k - 58)
+                v_store(bordered + 32*e_h + e_w + 1024*k, line)
+            e_w = 26
+            line = v_load_part(grad_output + 28*e_h + e_w + 784*k - 58, 4)
+            v_store_part(bordered + 32*e_h + e_w + 1024*k, line, 4)
+    # FLAT tile: 1 vectors of 8 along i_w, 7 values of i_h
+    for i_h in range(0, 28, 7):
+        for i_w in range(0, 24, 8):
+            bf_branch(1)
+            y_0_0_0 = v_zero()
+            y_0_1_0 = v_zero()
+            y_0_2_0 = v_zero()
+            y_0_3_0 = v_zero()
+            y_0_4_0 = v_zero()
+            y_0_5_0 = v_zero()
+            y_0_6_0 = v_zero()
+            for k in range(6):
+                for b_h in range(5):
+                    for b_w in range(5):
+                        at_x = 32*b_h + b_w + 32*i_h + i_w + 1024*k
+                        at_w = -5*b_h - b_w + 25*k + 24
+                        x_0_0 = v_load(bordered + at_x)
+                        x_1_0 = v_load(bordered + at_x + 32)
+                        x_2_0 = v_load(bordered + at_x + 64)
+                        x_3_0 = v_load(bordered + at_x + 96)
+                        x_4_0 = v_load(bordered + at_x + 128)
+                        x_5_0 = v_load(bordered + at_x + 160)
+                        x_6_0 = v_load(bordered + at_x + 192)
+                        w = v_splat(weight + at_w)
+                        y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                        y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                        y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+                        y_0_3_0 = v_fma(y_0_3_0, w, x_3_0)
+                        y_0_4_0 = v_fma(y_0_4_0, w, x_4_0)
+                        y_0_5_0 = v_fma(y_0_5_0, w, x_5_0)
+                        y_0_6_0 = v_fma(y_0_6_0, w, x_6_0)
+            at_out = 28*i_h + i_w
+            v_store(out + at_out, y_0_0_0)
+            v_store(out + at_out + 28, y_0_1_0)
+            v_store(out + at_out + 56, y_0_2_0)
+            v_store(out + at_out + 84, y_0_3_0)
+            v_store(out + at_out + 112, y_0_4_0)
+            v_store(out + at_out + 140, y_0_5_0)
+            v_store(out + at_out + 168, y_0_6_0)
+        i_w = 24
+        bf_branch(2)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_0_2_0 = v_zero()
+        y_0_3_0 = v_zero()
+        y_0_4_0 = v_zero()
+        y_0_5_0 = v_zero()
+        y_0_6_0 = v_zero()
+        for k in range(6):
+            for b_h in range(5):
+                for b_w in range(5):
+                    at_x = 32*b_h + b_w + 32*i_h + i_w + 1024*k
+                    at_w = -5*b_h - b_w + 25*k + 24
+                    x_0_0 = v_load(bordered + at_x)
+                    x_1_0 = v_load(bordered + at_x + 32)
+                    x_2_0 = v_load(bordered + at_x + 64)
+                    x_3_0 = v_load(bordered + at_x + 96)
+                    x_4_0 = v_load(bordered + at_x + 128)
+                    x_5_0 = v_load(bordered + at_x + 160)
+                    x_6_0 = v_load(bordered + at_x + 192)
+                    w = v_splat(weight + at_w)
+                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                    y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+                    y_0_3_0 = v_fma(y_0_3_0, w, x_3_0)
+                    y_0_4_0 = v_fma(y_0_4_0, w, x_4_0)
+                    y_0_5_0 = v_fma(y_0_5_0, w, x_5_0)
+                    y_0_6_0 = v_fma(y_0_6_0, w, x_6_0)
+        at_out = 28*i_h + i_w
+        v_store_part(out + at_out, y_0_0_0, 4)
+        v_store_part(out + at_out + 28, y_0_1_0, 4)
+        v_store_part(out + at_out + 56, y_0_2_0, 4)
+        v_store_part(out + at_out + 84, y_0_3_0, 4)
+        v_store_part(out + at_out + 112, y_0_4_0, 4)
+        v_store_part(out + at_out + 140, y_0_5_0, 4)
+        v_store_part(out + at_out + 168, y_0_6_0, 4)
+
+
+def call_grad_input(out, grad_output, weight, workspace):
+    """grad_input into out, element counts out 784, grad_output 4704, weight 150, workspace 6152; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* weight_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 784, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4704, 0, 0)
+        weight_at = bf_take(&taken, weight, b"weight", 150, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 6152, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_input(out_at, grad_output_at, weight_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
+    # d loss[]/d weight[0, k, 0, a_h, a_w] = grad_weight[0, k, 0, a_h, a_w] := sum_{z_h<28} sum_{z_w<28}
+    #   padded_input[0, 0, 0, a_h + z_h, a_w + z_w] spread[0, 0, k, z_h, z_w]
+    #   where padded_input[0, 0, 0, e_h, e_w] := [0 <= e_h - 2 < 28][0 <= e_w - 2 < 28] input[0, 0, 0, e_h -
+    #     2, e_w - 2]
+    #   where spread[0, 0, k, z_h, z_w] := sum_{o_h<28} sum_{o_w<28} [-o_h + z_h = 0][-o_w + z_w = 0]
+    #     grad_output[0, 0, k, o_h, o_w]
+    # LANES tile: vectors of 8 along o_w, 5 values of a_h, 2 values of k
+    cdef E* padded_input = workspace + 0
+    cdef Py_ssize_t a_h, a_w, at_a, at_b, at_out, e_h, e_w, k, o_h, o_w, t
+    cdef E total
+    cdef V a_0, a_1, a_2, a_3, a_4, b, line, s_0_0, s_0_1, s_1_0, s_1_1, s_2_0, s_2_1, s_3_0, s_3_1, s_4_0
+    cdef V s_4_1
+    # padded_input: zero padding
+    line = v_zero()
+    for t in range(0, 1032, 8):
+        v_store(padded_input + t, line)
+    for e_h in range(2, 30):
+        for e_w in range(2, 26, 8):
+            line = v_load(input + 28*e_h + e_w - 58)
+            v_store(padded_input + 32*e_h + e_w, line)
+        e_w = 26
+        line = v_load_part(input + 28*e_h + e_w - 58, 4)
+        v_store_part(padded_input + 32*e_h + e_w, line, 4)
+    # LANES tile: vectors of 8 along o_w, 5 values of a_h, 2 values of k
+    for a_w in range(5):
+        a_h = 0
+        for k in range(0, 6, 2):
+            bf_branch(1)
+            s_0_0 = v_zero()
+            s_0_1 = v_zero()
+            s_1_0 = v_zero()
+            s_1_1 = v_zero()
+            s_2_0 = v_zero()
+            s_2_1 = v_zero()
+            s_3_0 = v_zero()
+            s_3_1 = v_zero()
+            s_4_0 = v_zero()
+            s_4_1 = v_zero()
+            for o_h in range(28):
+                for o_w in range(0, 24, 8):
+                    at_a = 32*a_h + a_w + 32*o_h + o_w
+                    a_0 = v_load(padded_input + at_a)
+                    a_1 = v_load(padded_input + at_a + 32)
+                    a_2 = v_load(padded_input + at_a + 64)
+                    a_3 = v_load(padded_input + at_a + 96)
+                    a_4 = v_load(padded_input + at_a + 128)
+                    at_b = 784*k + 28*o_h + o_w
+                    b = v_load(grad_output + at_b)
+                    s_0_0 = v_fma(s_0_0, a_0, b)
+                    s_1_0 = v_fma(s_1_0, a_1, b)
+                    s_2_0 = v_fma(s_2_0, a_2, b)
+                    s_3_0 = v_fma(s_3_0, a_3, b)
+                    s_4_0 = v_fma(s_4_0, a_4, b)
+                    b = v_load(grad_output + at_b + 784)
+                    s_0_1 = v_fma(s_0_1, a_0, b)
+                    s_1_1 = v_fma(s_1_1, a_1, b)
+                    s_2_1 = v_fma(s_2_1, a_2, b)
+                    s_3_1 = v_fma(s_3_1, a_3, b)
+                    s_4_1 = v_fma(s_4_1, a_4, b)
+                o_w = 24
+                at_a = 32*a_h + a_w + 32*o_h + o_w
+                a_0 = v_load_part(padded_input + at_a, 4)
+                a_1 = v_load_part(padded_input + at_a + 32, 4)
+                a_2 = v_load_part(padded_input + at_a + 64, 4)
+                a_3 = v_load_part(padded_input + at_a + 96, 4)
+                a_4 = v_load_part(padded_input + at_a + 128, 4)
+                at_b = 784*k + 28*o_h + o_w
+                b = v_load_part(grad_output + at_b, 4)
+                s_0_0 = v_fma(s_0_0, a_0, b)
+                s_1_0 = v_fma(s_1_0, a_1, b)
+                s_2_0 = v_fma(s_2_0, a_2, b)
+                s_3_0 = v_fma(s_3_0, a_3, b)
+                s_4_0 = v_fma(s_4_0, a_4, b)
+                b = v_load_part(grad_output + at_b + 784, 4)
+                s_0_1 = v_fma(s_0_1, a_0, b)
+                s_1_1 = v_fma(s_1_1, a_1, b)
+                s_2_1 = v_fma(s_2_1, a_2, b)
+                s_3_1 = v_fma(s_3_1, a_3, b)
+                s_4_1 = v_fma(s_4_1, a_4, b)
+            at_out = 5*a_h + a_w + 25*k
+            total = v_sum(s_0_0)
+            e_store(out + at_out, total)
+            total = v_sum(s_0_1)
+            e_store(out + at_out + 25, total)
+            total = v_sum(s_1_0)
+            e_store(out + at_out + 5, total)
+            total = v_sum(s_1_1)
+            e_store(out + at_out + 30, total)
+            total = v_sum(s_2_0)
+            e_store(out + at_out + 10, total)
+            total = v_sum(s_2_1)
+            e_store(out + at_out + 35, total)
+            total = v_sum(s_3_0)
+            e_store(out + at_out + 15, total)
+            total = v_sum(s_3_1)
+            e_store(out + at_out + 40, total)
+            total = v_sum(s_4_0)
+            e_store(out + at_out + 20, total)
+            total = v_sum(s_4_1)
+            e_store(out + at_out + 45, total)
+
+
+def call_grad_weight(out, grad_output, input, workspace):
+    """grad_weight into out, element counts out 150, grad_output 4704, input 784, workspace 1032; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* input_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 150, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4704, 0, 0)
+        input_at = bf_take(&taken, input, b"input", 784, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 1032, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_weight(out_at, grad_output_at, input_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogil:
+    # d loss[]/d bias[0, k] = grad_bias[0, k] := sum_{o_h<28} sum_{o_w<28} grad_output[0, 0, k, o_h, o_w]
+    # LANES tile: vectors of 8 along o_w, 6 values of k
+    cdef Py_ssize_t at_a, at_out, k, o_w
+    cdef E total
+    cdef V a_0, a_1, a_2, a_3, a_4, a_5, s_0_0, s_1_0, s_2_0, s_3_0, s_4_0, s_5_0
+    # LANES tile: vectors of 8 along o_w, 6 values of k
+    k = 0
+    bf_branch(1)
+    s_0_0 = v_zero()
+    s_1_0 = v_zero()
+    s_2_0 = v_zero()
+    s_3_0 = v_zero()
+    s_4_0 = v_zero()
+    s_5_0 = v_zero()
+    for o_w in range(0, 784, 8):
+        at_a = 784*k + o_w
+        a_0 = v_load(grad_output + at_a)
+        a_1 = v_load(grad_output + at_a + 784)
+        a_2 = v_load(grad_output + at_a + 1568)
+        a_3 = v_load(grad_output + at_a + 2352)
+        a_4 = v_load(grad_output + at_a + 3136)
+        a_5 = v_load(grad_output + at_a + 3920)
+        s_0_0 = v_add(s_0_0, a_0)
+        s_1_0 = v_add(s_1_0, a_1)
+        s_2_0 = v_add(s_2_0, a_2)
+        s_3_0 = v_add(s_3_0, a_3)
+        s_4_0 = v_add(s_4_0, a_4)
+        s_5_0 = v_add(s_5_0, a_5)
+    at_out = k
+    total = v_sum(s_0_0)
+    e_store(out + at_out, total)
+    total = v_sum(s_1_0)
+    e_store(out + at_out + 1, total)
+    total = v_sum(s_2_0)
+    e_store(out + at_out + 2, total)
+    total = v_sum(s_3_0)
+    e_store(out + at_out + 3, total)
+    total = v_sum(s_4_0)
+    e_store(out + at_out + 4, total)
+    total = v_sum(s_5_0)
+    e_store(out + at_out + 5, total)
+
+
+def call_grad_bias(out, grad_output, workspace):
+    """grad_bias into out, element counts out 6, grad_output 4704, workspace 0; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4704, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_bias(out_at, grad_output_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+def element_bytes():
+    """Bytes of one element of this build."""
+    return BF_ELEMENT_BYTES
+
+
+def lanes():
+    """Elements of one vector."""
+    return BF_LANES
+
+
+def poison(buffer):
+    """Fills a writable buffer with what no kernel may use."""
+    bf_spoil(buffer)
+
+
+def source_digest():
+    """sha256 of this text with the digest itself left empty."""
+    return "79bc7d9b941251b2d2415c9408d36aa68595f5b51b0453a6082d5440c6684584"
