@@ -1,0 +1,133 @@
+"""Owns the plan of an exhaustive comparison: both sides as flat terms, the code, and the chunks.
+
+No NumPy here: what is planned is carried out in `exhaust.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import lcm
+from typing import TypeVar
+
+from derive.claim import Claim, Setting
+from derive.exhaust_codes import ENTRY, Encoding, Rows, Slot
+from derive.exhaust_rows import sizes
+from derive.expr import Expr, Read, Sum, Tensor
+from derive.flatten import flatten
+from derive.index import Condition, Form, Index, Within
+
+CHUNK = 2_000_000
+"""Monomials of one side held at a time: 16 MB of codes, a few such arrays at the peak."""
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of an equation as flat terms with integer coefficients (both sides share the scale)."""
+
+    free: tuple[Index, ...]
+    terms: tuple[Sum, ...]
+
+    def rows(self, chunk: Chunk) -> Iterator[tuple[Rows, int]]:
+        for term in self.terms:
+            yield Rows(self.free, term, chunk.conditions(term)), int(term.coefficient)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Ranges of free indices and ranges of one tensor's coordinates: (name or axis, low, high)."""
+
+    entries: tuple[tuple[Index, int, int], ...] = ()
+    tensor: str = ""
+    axes: tuple[tuple[int, int, int], ...] = ()
+
+    def conditions(self, term: Sum) -> list[Condition]:
+        found: list[Condition] = [Within(i.form - low, Form.of(high - low)) for i, low, high in self.entries]
+        if self.axes:
+            (read,) = (f for f in term.factors if isinstance(f, Read) and f.tensor.name == self.tensor)
+            found += [Within(read.index[axis] - low, Form.of(high - low)) for axis, low, high in self.axes]
+        return found
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that comparing an equation needs: sides, codes, chunks and the number of monomials."""
+
+    left: Side
+    right: Side
+    tensors: Mapping[str, Tensor]
+    shown: Tensor
+    encoding: Encoding
+    terms: int
+    scale: int
+    chunks: tuple[Chunk, ...]
+
+
+def plan(claim: Claim) -> Plan:
+    """The plan for a whole claim at given sizes."""
+    shown = replace(claim.target, name=claim.right.tensor.name)
+    return plan_equation(claim.setting, claim.indices, claim.left, claim.right.body, shown)
+
+
+def plan_equation(setting: Setting, free: tuple[Index, ...], left: Expr, right: Expr, shown: Tensor) -> Plan:
+    """The plan for left = right at every value of `free`; `shown` names the entries in messages."""
+    flat = [flatten(left, setting), flatten(right, setting)]
+    scale = lcm(*(t.coefficient.denominator for side in flat for t in side))
+    sides = [Side(free, tuple(_scaled(t, scale) for t in side)) for side in flat]
+    tensors = {t.name: t for t in setting.inputs}
+    counts = [[rows.count for rows, _ in side.rows(Chunk())] for side in sides]
+    encoding = _encoding(sides, counts, {name: sizes(t) for name, t in tensors.items()})
+    chunks = _chunks(sides, max(map(sum, counts)), tensors)
+    return Plan(sides[0], sides[1], tensors, shown, encoding, sum(map(sum, counts)), scale, chunks)
+
+
+def _scaled(term: Sum, scale: int) -> Sum:
+    return Sum(term.indices, term.conditions, term.factors, term.coefficient * scale)
+
+
+def _encoding(
+    sides: Sequence[Side], counts: Sequence[Sequence[int]], shapes: dict[str, tuple[int, ...]]
+) -> Encoding:
+    """Digits in the order that makes the left side's largest term ascend as it is enumerated."""
+    copies: Counter[str] = Counter()
+    for side in sides:
+        for term in side.terms:
+            copies |= Counter(f.tensor.name for f in term.factors if isinstance(f, Read))
+    slots: dict[Slot, tuple[int, ...]] = {ENTRY: tuple(int(i.extent.evaluate({})) for i in sides[0].free)}
+    slots |= {(name, j): shapes[name] for name, number in copies.items() for j in range(number)}
+    ranked = sorted(zip(counts[0], range(len(counts[0])), strict=True))
+    order: list[tuple[Slot, int]] = []
+    if ranked:
+        rows = Rows(sides[0].free, sides[0].terms[ranked[-1][1]])
+        order = [((title, 0), axis) for title, axis in rows.digit_order() if copies[title] <= 1]
+    rest = [(slot, axis) for slot, shape in slots.items() for axis in range(len(shape))]
+    return Encoding.build([*order, *(d for d in rest if d not in set(order))], slots)
+
+
+def _reads(term: Sum) -> list[str]:
+    return [f.tensor.name for f in term.factors if isinstance(f, Read)]
+
+
+def _chunks(sides: Sequence[Side], rows: int, tensors: Mapping[str, Tensor]) -> tuple[Chunk, ...]:
+    """Blocks of entries, then of one tensor's coordinates, until a chunk holds about CHUNK monomials."""
+    parts = -(-rows // CHUNK)
+    entries, parts = _blocks([(i, int(i.extent.evaluate({}))) for i in sides[0].free], parts)
+    once = [name for name in tensors if all(_reads(t).count(name) == 1 for side in sides for t in side.terms)]
+    if parts == 1 or not once:
+        return tuple(Chunk(block) for block in product(*entries))
+    axes, _ = _blocks(list(enumerate(sizes(tensors[once[-1]]))), parts)
+    return tuple(Chunk(block, once[-1], spots) for block in product(*entries) for spots in product(*axes))
+
+
+def _blocks(axes: Sequence[tuple[Key, int]], parts: int) -> tuple[list[list[tuple[Key, int, int]]], int]:
+    """Each axis cut into ranges, first axes first; the number of parts still wanted after that."""
+    found = []
+    for key, extent in axes:
+        if parts > 1 and extent > 1:
+            cuts = min(extent, parts)
+            found.append([(key, extent * i // cuts, extent * (i + 1) // cuts) for i in range(cuts)])
+            parts = -(-parts // cuts)
+    return found, parts

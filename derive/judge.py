@@ -1,0 +1,207 @@
+"""Owns the verdict on a claim at one size: the exhaustive comparison, SymPy's diff, and the array program.
+
+Three judges that share no code beyond the language: sorted monomial codes of the claim's two sides at
+every entry; SymPy's own `diff` of the expanded loss against `meaning`; the closed form executed on symbol
+numbers. The label is earned by the first alone; the other two must not disagree.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+
+import sympy
+
+from derive.claim import Claim
+from derive.errors import ProofError
+from derive.exhaust import Comparison, Difference, Progress, as_user, compare
+from derive.exhaust_codes import Rows, read_table
+from derive.exhaust_plan import plan
+from derive.exhaust_rows import sizes
+from derive.expr import Partial, Read, single
+from derive.flatten import flatten, same
+from derive.index import Form
+from derive.layers.base import Layer
+from derive.meaning import Meaning, ScalarMeaning
+
+WHOLE = 1500
+"""A loss of at most this many monomials is differentiated whole, for every entry."""
+SAMPLE_MONOMIALS = 800
+"""Monomials that the sampled entries of one claim may have together (about 0.3 s of SymPy)."""
+
+PER_ENTRY = 128
+"""Monomials of one sampled entry that SymPy differentiates."""
+Monomial = tuple[Fraction, tuple[tuple[str, tuple[int, ...]], ...]]
+
+
+@dataclass(frozen=True)
+class SizeVerdict:
+    """What the judges found for one claim at one size.
+
+    Attributes:
+        label: "THIS SIZE, n identities, exhaustive", or "REFUTED".
+        identities: entries compared exhaustively; terms: monomials of both sides together.
+        lines: what was checked, one judge a line, for the reader.
+    """
+
+    ok: bool
+    label: str
+    identities: int
+    terms: int
+    lines: tuple[str, ...]
+    difference: Difference | None = None
+
+
+def judge_at_size(
+    claim: Claim,
+    layer: Layer | None = None,
+    at: Mapping[str, int] | None = None,
+    *,
+    key: str = "",
+    shape: Sequence[int] = (),
+    progress: Progress | None = None,
+    seed: int | None = None,
+) -> SizeVerdict:
+    """All judges on a claim at given sizes (of `claim_at`).
+
+    Args:
+        layer, key, shape: where given, gradient `key` of the layer at this input shape is also executed
+            as an array program (convolutions).
+        seed: of the sample of entries; None draws one from the operating system and reports it.
+
+    Raises ProofError for an ill-formed claim, LimitError where the work is too large.
+    """
+    _ = at
+    found = compare(claim, progress)
+    lines = [f"{found.identities:,} entries compared exhaustively, {found.terms:,} monomials on both sides"]
+    if not found.ok:
+        return SizeVerdict(False, "REFUTED", found.identities, found.terms, tuple(lines), found.difference)
+    draw = random.Random(seed := int.from_bytes(os.urandom(4)) if seed is None else seed)
+    lines.append(judge_with_sympy(claim, found, draw, seed))
+    if layer is not None and shape:
+        lines += judge_with_program(claim, layer, key, tuple(shape), draw)
+    label = f"THIS SIZE, {found.identities:,} identities, exhaustive"
+    return SizeVerdict(True, label, found.identities, found.terms, tuple(lines))
+
+
+def judge_with_sympy(claim: Claim, found: Comparison, draw: random.Random, seed: int) -> str:
+    """SymPy's diff of the expanded loss against `meaning` of the right side; a line on what was compared.
+
+    Small losses whole and at every entry; of large ones the monomials that contain the entry, at corner,
+    edge, interior and random entries. Raises ProofError where the two differ.
+    """
+    shape = sizes(claim.target)
+    means = ScalarMeaning(claim.setting)
+    factor = _only_partial(claim)
+    loss = _Loss(claim, factor, means) if factor is not None else None
+    whole = found.terms <= 2 * WHOLE
+    each = max(1, found.terms // 2 // max(1, found.identities))
+    cells = (
+        list(product(*map(range, shape)))
+        if whole
+        else sample(shape, max(4, min(16, SAMPLE_MONOMIALS // each)), draw)
+    )
+    monomials = 0
+    for cell in cells:
+        values = {i.name: v for i, v in zip(claim.indices, cell, strict=True)}
+        right = means.expr(claim.right.body, values)
+        monomials += len(sympy.Add.make_args(right))
+        if loss is not None and loss.partly_agrees(cell, right, draw):
+            continue
+        left = loss.derivative(cell) if loss is not None else means.expr(claim.left, values)
+        if left != right and sympy.expand(left - right) != 0:
+            raise ProofError(
+                "the judges disagree",
+                where=f"{claim.right.tensor.name}{list(as_user(claim.target, cell))}",
+                expected=f"SymPy: {_short(left)}",
+                got=f"closed form: {_short(right)}",
+                mend="report this as a bug of backflip",
+            )
+    what = "SymPy diff of the expanded loss" if loss is not None else "SymPy expansion of the definition"
+    drawn = "all entries" if whole else f"corner, edge, interior and random entries, seed {seed}"
+    limit = f", of more than {PER_ENTRY} an entry a random {PER_ENTRY}" if not whole else ""
+    return f"{what}: {len(cells):,} entries ({drawn}), {monomials:,} monomials{limit} agree"
+
+
+def _only_partial(claim: Claim) -> Partial | None:
+    """The derivative that the left side is, where it is just one."""
+    factors = [f for term in claim.left.terms for f in term.factors]
+    return factors[0] if len(factors) == 1 and isinstance(factors[0], Partial) else None
+
+
+def _short(expr: sympy.Expr) -> str:
+    text = str(expr)
+    return text if len(text) < 300 else text[:300] + " ..."
+
+
+class _Loss:
+    """The loss as far as one entry of the target occurs in it, expanded, for SymPy to differentiate."""
+
+    def __init__(self, claim: Claim, factor: Partial, means: Meaning) -> None:
+        self.target, self.means = factor.wrt.tensor, means
+        self.tensors = {t.name: t for t in claim.setting.inputs} | {self.target.name: self.target}
+        self.terms = flatten(single(factor.of), claim.setting, frozenset({self.target.name}))
+
+    def derivative(self, cell: tuple[int, ...]) -> sympy.Expr:
+        """d loss / d target[cell] by SymPy's diff of the monomials that contain it; the others give 0."""
+        symbol = self.means.symbol(self.target, cell)
+        return sympy.Add(*map(self.build, self.monomials(cell))).diff(symbol)
+
+    def partly_agrees(self, cell: tuple[int, ...], right: sympy.Expr, draw: random.Random) -> bool:
+        """As many monomials on both sides, and a random PER_ENTRY of them, differentiated, are in right."""
+        found = list(self.monomials(cell))
+        stated = set(sympy.Add.make_args(right))
+        if len(found) <= PER_ENTRY or len(found) != len(stated):
+            return False
+        part = sympy.Add(*map(self.build, draw.sample(found, PER_ENTRY)))
+        return stated.issuperset(sympy.Add.make_args(part.diff(self.means.symbol(self.target, cell))))
+
+    def build(self, monomial: Monomial) -> sympy.Expr:
+        scale, reads = monomial
+        number = sympy.Rational(scale.numerator, scale.denominator)
+        return sympy.Mul(number, *(self.means.entry(self.tensors[t], at) for t, at in reads))
+
+    def monomials(self, cell: tuple[int, ...]) -> Iterator[Monomial]:
+        """Each monomial with the entry in it once, found where its first read of the target is the entry."""
+        own = (self.target.name, cell)
+        for term in self.terms:
+            for position, read in enumerate(term.factors):
+                if not isinstance(read, Read) or read.tensor.name != self.target.name:
+                    continue
+                rows = Rows((), term, same(read.index, tuple(Form.of(v) for v in cell)))
+                for reads in read_table(rows):
+                    if own not in reads[:position]:
+                        yield term.coefficient, reads
+
+
+def sample(shape: Sequence[int], number: int, draw: random.Random) -> list[tuple[int, ...]]:
+    """A corner, an edge and an interior entry first, then the other corner and random entries."""
+    corner, far = tuple(0 for _ in shape), tuple(n - 1 for n in shape)
+    interior = tuple(n // 2 for n in shape)
+    edge = (*interior[:-1], 0)
+    found = dict.fromkeys([corner, edge, interior])
+    random_entries = (tuple(draw.randrange(n) for n in shape) for _ in range(8 * number))
+    for cell in (next(random_entries), far, *random_entries):
+        if len(found) >= number:
+            break
+        found[cell] = None
+    return list(found)
+
+
+def judge_with_program(
+    claim: Claim, layer: Layer, key: str, shape: tuple[int, ...], draw: random.Random
+) -> list[str]:
+    """The array program of the layer against the monomials of the right side; ProofError on difference."""
+    from derive.program import compare_program
+
+    program = layer.array_program(key, shape)
+    if program is None:
+        return []
+    entries, monomials, whole = compare_program(program, plan(claim), draw)
+    drawn = "all entries" if whole else "sampled entries"
+    what = "array program (zero-insert, pad, flip, windows)"
+    return [f"{what}: {entries:,} entries ({drawn}), {monomials:,} monomials agree"]
