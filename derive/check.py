@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from types import NoneType
+from typing import Any
 
 from derive.certify import Obligation, discharge, known, refuse, to_show
 from derive.claim import Argument, Certificate, Claim, Fact, Setting, Step
@@ -109,15 +110,16 @@ LANGUAGE = (Argument, Claim, Setting, Fact, Definition, Tensor, Expr, Sum, Read,
 PLAIN = (*LANGUAGE, Step, Certificate)
 
 
-def _plain(value: object) -> None:
-    """Only the language's own immutable values: no lists, subclasses, floats, or forms out of normal form."""
+def _plain(value: Any) -> None:
+    """Only the language's own immutable values: no lists, subclasses, or forms out of normal form."""
     kind = type(value)
+    parts: Iterable[Any]
     if kind is Form:
         if any(type(c) is not int for _, c in value.terms) or Form.collect(value.terms) != value:
             raise refuse("malformed form", "argument", got=repr(value)[:100])
-        parts: Iterable[object] = (m for m, _ in value.terms)
+        parts = (m for m, _ in value.terms)
     elif kind in PLAIN:
-        parts = (getattr(value, f.name) for f in fields(value))
+        parts = (getattr(value, f.name) for f in fields(kind))
     elif kind is tuple:
         parts = value
     elif kind is dict:

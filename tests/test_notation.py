@@ -295,7 +295,7 @@ ARITY = {"munderover": 3, "msub": 2, "msup": 2, "mfrac": 2, "mover": 2}
 def test_mathml_elements_have_the_children_they_need() -> None:
     """A sum's upper limit H_out - 1 is one element; with three the browser drops the limits (it did)."""
     document = render(differentiate(Conv2d(2, 2, 2, stride=2, groups=2), (1, 2, 5, 4)), "html")
-    for tree in (ElementTree.fromstring(m) for m in re.findall(r"<math.*?</math>", document, re.S)):
-        for element in tree.iter():
+    for formula in (ElementTree.fromstring(m) for m in re.findall(r"<math.*?</math>", document, re.S)):
+        for element in formula.iter():
             if element.tag in ARITY:
                 assert len(element) == ARITY[element.tag], ElementTree.tostring(element)
