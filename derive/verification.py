@@ -1,0 +1,81 @@
+"""Owns the verdict on somebody's NumPy backward pass: run on exact symbols, or on exact small integers.
+
+On object arrays of symbols every entry of every returned gradient is compared as a polynomial: exhaustive.
+Where a function refuses objects (a float buffer, BLAS, astype), it is run on random small integers whose
+sums are exact in its arithmetic, and the probability of missing a wrong polynomial is stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from derive.errors import BackflipError
+from derive.layers.base import Layer
+from derive.verify_call import Subject, subject
+from derive.verify_numbers import run_case, terms_of
+from derive.verify_run import Case, Outcome
+from derive.verify_shrink import shrink
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """What was found: `label` is the strongest statement earned, `report` at most 20 lines for the reader."""
+
+    ok: bool
+    label: str
+    report: str
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+
+def verify(my_backward: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyResult:
+    """Judge a NumPy-style backward pass of a convolution at one shape.
+
+    Args:
+        my_backward: a function with parameters named like grad_output|dout|dLdZ, input|x|A, weight|w|filters,
+            bias|b, and stride, padding|pad, dilation, groups where it takes them; it returns a dict by
+            names, a tuple (grad_input, grad_weight, grad_bias), or one array. Or a course-style object (or
+            its class) with forward(A), backward(dLdZ), W, b, dLdW, dLdb.
+        layer: the layer it should be the backward pass of (PyTorch's definition).
+        input_shape: the user's input shape.
+
+    Returns label "THIS SIZE, n identities, exhaustive" where every entry was compared as a polynomial;
+    "CHECKED, miss probability <= 2^-k" where integers were compared, under the assumption that is printed;
+    "REFUTED" with the smallest failing shape found, the first wrong entry with both terms, and the known
+    bug it equals. Raises LayerError where the layer, the shape or the function's parameters do not fit.
+    """
+    tried = subject(my_backward)
+    case = Case.of(layer, tuple(input_shape))
+    outcome = run_case(tried, case)
+    return _passed(tried, outcome) if outcome.ok else _refuted(tried, case, outcome)
+
+
+def _passed(tried: Subject, outcome: Outcome) -> VerifyResult:
+    lines = [f"{tried.name}: {outcome.label}", f"covered: {', '.join(outcome.covered)}"]
+    missing = [key for key in outcome.expected if key not in outcome.covered]
+    if missing:
+        lines.append(f"not returned, not covered: {', '.join(missing)}")
+    return VerifyResult(True, outcome.label, "\n".join([*lines, *outcome.notes]))
+
+
+def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
+    """The report on a wrong backward pass: where it fails first, how small it still fails, what it is."""
+    lines = [
+        f"{tried.name}: REFUTED as backward pass of {case.layer!r} at {case.shape}",
+        f"  {outcome.fault}",
+    ]
+    try:
+        small, found, tries = shrink(tried, case, outcome)
+    except BackflipError as fault:
+        return VerifyResult(False, "REFUTED", "\n".join([*lines, f"  (could not shrink: {fault.what})"]))
+    if small != case:
+        lines.append(f"smallest failing shape found ({tries} tried): {small.layer!r} at {small.shape}")
+        lines.append(f"  {terms_of(tried, small, found) or found.fault}")
+    names = found.bugs(small)
+    larger = [name for name in outcome.bugs(case) if name in names]
+    if names:
+        lines.append(f"equals the known bug: {'; '.join((larger or names)[:3])}")
+    return VerifyResult(False, "REFUTED", "\n".join([*lines, *outcome.notes][:19]))
