@@ -102,6 +102,7 @@ class Kernel:
         wrt: operands whose gradients `backward` returns.
         source: the generated Cython text.
         proof: JSON text: theorem, label, certificate, validation, digests of source and binary, flags.
+        path: the folder of the cache that holds binary, text and proof record.
         workspace_bytes: scratch that one call needs; without `workspace=` each thread keeps its own.
 
     Arrays are NumPy arrays or objects with DLPack or the buffer protocol; C-contiguous, of the kernel's
@@ -120,6 +121,7 @@ class Kernel:
     ) -> None:
         self.layer, self.input_shape, self.dtype, self.wrt = layer, input_shape, dtype, wrt
         self.source, self.proof, self.cached = built.source, built.proof, built.cached
+        self.path = built.path
         element = np.dtype(dtype)
         self._elements = max((int(k["workspace"]) for k in built.kernels.values()), default=0)
         self.workspace_bytes = self._elements * element.itemsize

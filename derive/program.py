@@ -32,8 +32,8 @@ BLOCK = 1_000_000
 class Convolution(Protocol):
     """What a layer must say to be run as an array program; one value each spatial axis."""
 
-    groups: int
-
+    @property
+    def groups(self) -> int: ...
     @property
     def kernel(self) -> tuple[int, ...]: ...
     @property

@@ -42,7 +42,7 @@ def conv2d(
 
 
 def gradient(name: str, grad_output: NDArray[Any], operands: dict[str, Any], **numbers: Any) -> NDArray[Any]:
-    """d sum(grad_output * conv2d)/d operand, exactly, by a unit step in each entry (conv2d is affine in each)."""
+    """d sum(grad_output * conv2d)/d operand by a unit step in each entry (conv2d is affine in each)."""
 
     def loss(changed: NDArray[Any]) -> int:
         now = {**operands, name: changed}

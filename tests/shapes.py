@@ -1,4 +1,4 @@
-"""Random convolution cases: non-square, non-divisible, kernel above and below the stride, groups, dilation."""
+"""Random convolution cases: non-square, non-divisible, kernel above and below the stride, groups."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 import sympy
@@ -46,7 +46,7 @@ def with_closed_form(derivation: Derivation):  # type: ignore[no-untyped-def]
 def test_general_lines_are_connected() -> None:
     for derivation in differentiate(Conv2d(1, 1, 2), (1, 1, 3, 3)).values():
         lines = derivation.general_steps
-        assert all(a.rhs == b.lhs for a, b in zip(lines, lines[1:], strict=False))
+        assert all(a.rhs == b.lhs for a, b in pairwise(lines))
         assert lines[0].lhs == derivation.general.left
 
 

@@ -225,7 +225,7 @@ def test_chunks_partition_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(planning, "CHUNK", limit)
         seen: list[tuple[int, int]] = []
         for claim in at(HARD, HARD_SHAPE).values():
-            assert compare(claim, progress=lambda done, of: seen.append((done, of))).ok
+            assert compare(claim, progress=lambda done, of, seen=seen: seen.append((done, of))).ok
             work = plan(claim)
             for side in (work.left, work.right):
                 counts = [rows.count for chunk in work.chunks for rows, _ in side.rows(chunk)]
@@ -270,8 +270,11 @@ def check_case(layer: Conv2d, shape: tuple[int, ...], draw: random.Random) -> No
     shapes = {o.name: o.shape for o in layer.operands(shape)}
     arrays = {n: numbers.integers(-9, 10, s) for n, s in shapes.items() if n != "output"}
     settings = {
-        "stride": layer.strides, "padding": layer.paddings, "dilation": layer.dilations, "groups": layer.groups,
-    }  # fmt: skip
+        "stride": layer.strides,
+        "padding": layer.paddings,
+        "dilation": layer.dilations,
+        "groups": layer.groups,
+    }
     batch = {n: a if len(shape) == 4 or a.ndim != 3 else a[None] for n, a in arrays.items()}
     forward = conv2d(batch["input"], batch["weight"], batch.get("bias"), **settings)
     for key, claim in at(layer, shape).items():

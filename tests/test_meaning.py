@@ -69,7 +69,7 @@ def test_whole_loss_diff_is_the_gradient_by_monomials() -> None:
 
 
 def explicit(picture: sympy.Expr, values: dict[str, int], means: Meaning, tensors: dict) -> sympy.Expr:
-    """A picture expanded by replacing bound symbols with each value; reads of helpers become their meaning."""
+    """A picture expanded: bound symbols replaced by each value, reads of helpers by their meaning."""
     here = picture.xreplace({sympy.Symbol(n, integer=True): sympy.Integer(v) for n, v in values.items()})
 
     def spread(node: sympy.Expr) -> sympy.Expr:

@@ -1,0 +1,25 @@
+"""Owns the public names of `codegen`: `build`, imported on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from codegen.call import build
+    from codegen.errors import BuildError
+
+__all__ = ["BuildError", "build"]
+
+_HOMES = {"BuildError": "codegen.errors", "build": "codegen.call"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'codegen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,167 @@
+"""Owns the `backflip` command: mounts derive's commands and adds build and cache."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from derive import cli as derive_cli
+from derive.cli import needed_shape, read_layer
+from derive.errors import LimitError
+from derive.terminal import Exits, Verb, examples
+
+
+@examples(
+    'build "Conv2d(3, 8, 3)" --input 1,3,32,32',
+    'build "Conv2d(3, 8, 3)" --input 1,3,32,32 --dtype float64 --validate exact -o kernels',
+    'build "Conv2d(1, 1, 2)" --input 1,1,3,3 --source',
+)
+@click.command("build", cls=Verb)
+@click.argument("layer")
+@needed_shape
+@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option("--wrt", default="all", show_default=True, help="input, weight, bias, all, or none.")
+@click.option("--threads", type=int, default=1, show_default=True, help="1 in this version.")
+@click.option(
+    "--no-tune", is_flag=True, help="Choose schedules by the model alone (this version always does)."
+)
+@click.option(
+    "--accuracy", type=click.Choice(["strict", "balanced", "relaxed"]), default="strict", show_default=True
+)
+@click.option("--validate", type=click.Choice(["fast", "exact"]), default="fast", show_default=True)
+@click.option(
+    "--isa", type=click.Choice(["native", "avx512", "avx2", "portable"]), default="native", show_default=True
+)
+@click.option("-o", "folder", type=click.Path(path_type=Path), help="Copy kernel.pyx and proof.json to DIR.")
+@click.option("--source", is_flag=True, help="Print the generated Cython text instead of the summary.")
+def build_command(
+    layer: str,
+    shape: tuple[int, ...],
+    wrt: str,
+    no_tune: bool,
+    folder: Path | None,
+    source: bool,
+    **options: Any,
+) -> None:
+    """Compile the kernels of LAYER, forward and gradients, from the proved equations; validate; cache."""
+    from codegen.call import build
+
+    read = read_layer(layer)
+    if folder is not None:
+        _check_folder(folder)
+    wanted: str | tuple[str, ...] = () if wrt == "none" else wrt
+    kernel = build(read, shape, wrt=wanted, tune=not no_tune, **options)
+    if folder is not None:
+        _write(folder, {"kernel.pyx": kernel.source, "proof.json": kernel.proof + "\n"})
+    click.echo(kernel.source.rstrip("\n") if source else "\n".join(summary(kernel)))
+
+
+def summary(kernel: Any) -> list[str]:
+    """What was proved, what was checked of the binary (claims in full: proof.json), and where it lies."""
+    proof = json.loads(kernel.proof)
+    lines = [f"{kernel!r}: {proof['label']}, certificate sha256 {proof['certificate_sha256']}"]
+    for title, notes in proof["schedule"].items():
+        lines.append(f"  {title}: {'; '.join(notes)}")
+    by_method: dict[str, list[str]] = {}
+    for check in proof["validation"]["checks"]:
+        by_method.setdefault(f"{check['method']} ({check['bound']})", []).append(check["kernel"])
+    lines += [f"  checked {', '.join(kernels)} by {method}" for method, kernels in by_method.items()]
+    lines.append(f"  workspace {kernel.workspace_bytes:,} bytes; {proof['isa']}, {proof['compiler']}")
+    return [*lines, f"  {'from the cache' if kernel.cached else 'built'}: {kernel.path}"]
+
+
+def _check_folder(folder: Path) -> None:
+    if (folder.exists() and not folder.is_dir()) or not folder.absolute().parent.is_dir():
+        raise LimitError(
+            "cannot write there",
+            where=str(folder),
+            expected="a folder, or a name in a folder that exists",
+            got="a file" if folder.exists() else f"no folder {folder.parent}",
+            mend="give another path",
+        )
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    from derive.pdf import write_whole
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as fault:
+        raise LimitError("cannot make the folder", where=str(folder), got=str(fault)) from None
+    for name, text in files.items():
+        write_whole(folder / name, text.encode())
+        click.echo(f"wrote {folder / name}", err=True)
+
+
+@examples("cache path", "cache list", "cache clear")
+@click.group("cache")
+def cache_command() -> None:
+    """Show or clear the folder of compiled kernels (BACKFLIP_CACHE moves it)."""
+
+
+@cache_command.command("path")
+def cache_path() -> None:
+    """Print the folder."""
+    from codegen import cache
+
+    click.echo(cache.folder())
+
+
+@cache_command.command("list")
+def cache_list() -> None:
+    """One line a compiled module."""
+    from codegen import cache
+
+    for entry in cache.entries():
+        size = sum(p.stat().st_size for p in entry.path.iterdir())
+        what = "{layer} at {shape}, {dtype}, {isa}".format_map(entry.record)
+        click.echo(f"{entry.path.name[:16]}  {size / 1024:8.0f} KiB  {what}")
+
+
+@cache_command.command("clear")
+def cache_clear() -> None:
+    """Delete every compiled module and request."""
+    from codegen import cache
+
+    click.echo(f"removed {cache.clear()} entries from {cache.folder()}")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="backflip", prog_name="backflip")
+def backflip() -> None:
+    """\b
+    Examples:
+      backflip derive "Conv2d(1, 1, 2)" --input 1,1,3,3
+      backflip prove "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28
+      backflip prove Conv2d --all-sizes
+      backflip build "Conv2d(3, 8, 3)" --input 1,3,32,32
+      backflip verify mymodule:conv_backward "Conv2d(3, 8, 3)" --input 2,3,7,6
+
+    Gradients of neural-network layers: derived step by step, proved, printed, compiled to checked kernels.
+
+    Layers are spelled as torch.nn spells them. Results go to stdout, progress and notes to stderr. Output has
+    no colour (NO_COLOR changes nothing). Shell completion:
+    eval "$(_BACKFLIP_COMPLETE=bash_source backflip)".
+    """
+
+
+for _command in (*derive_cli.COMMANDS, build_command, cache_command):
+    backflip.add_command(_command)
+
+
+def main() -> NoReturn:
+    """The console entry point."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    with Exits() as exits:
+        backflip.main(standalone_mode=False, prog_name="backflip")
+        sys.stdout.flush()
+    sys.exit(exits.code)
+
+
+if __name__ == "__main__":
+    main()

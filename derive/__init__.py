@@ -1,0 +1,58 @@
+"""Owns the public names of `derive`: every layer class, and the questions asked of one.
+
+>>> from derive import Conv2d, differentiate
+>>> sorted(differentiate(Conv2d(1, 1, 2), (1, 1, 3, 3)))
+['bias', 'input', 'weight']
+
+Names are imported on first use, so that `import derive` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from derive.api import differentiate, prove
+    from derive.errors import BackflipError, LayerError, LimitError, ProofError
+    from derive.layers.conv import Conv2d
+    from derive.spelling import parse_layer
+    from derive.verification import verify
+
+__all__ = [
+    "BackflipError",
+    "Conv2d",
+    "LayerError",
+    "LimitError",
+    "ProofError",
+    "differentiate",
+    "parse_layer",
+    "prove",
+    "verify",
+]
+
+_HOMES = {
+    "BackflipError": "derive.errors",
+    "LayerError": "derive.errors",
+    "LimitError": "derive.errors",
+    "ProofError": "derive.errors",
+    "differentiate": "derive.api",
+    "parse_layer": "derive.spelling",
+    "prove": "derive.api",
+    "verify": "derive.verification",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    if name[:1].isupper():
+        from derive.layers import registry
+
+        if (kind := registry().get(name)) is not None:
+            return kind
+    raise AttributeError(f"module 'derive' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,244 @@
+"""Owns the commands that need no compiler: derive, prove, check, verify, explain.
+
+Only click is imported at the top, so that --help and a small derivation come fast.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from derive.errors import LayerError
+from derive.terminal import Shape, UsersCode, Verb, examples, writable
+
+if TYPE_CHECKING:
+    from derive.api import ProofResult
+    from derive.layers.base import Layer
+
+shape_option = click.option(
+    "--input", "shape", type=Shape(), help="Input shape, channels first, e.g. 1,1,3,3."
+)
+needed_shape = click.option(
+    "--input", "shape", type=Shape(), required=True, help="Input shape, channels first, e.g. 1,1,3,3."
+)
+
+
+def read_layer(text: str) -> Layer:
+    """parse_layer, its notes on stderr."""
+    from derive.spelling import parse_layer
+
+    notes: list[str] = []
+    layer = parse_layer(text, notes)
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+    return layer
+
+
+@examples(
+    'derive "Conv2d(1, 1, 2)" --input 1,1,3,3',
+    'derive "Conv2d(1, 2, 3, stride=2)" --input 1,1,6,5 --wrt input --format latex',
+    'derive "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28 -o lenet.tex',
+)
+@click.command("derive", cls=Verb)
+@click.argument("layer")
+@needed_shape
+@click.option("--wrt", default="all", show_default=True, help="input, weight, bias or all.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex", "html", "md"]),
+    help="What to print. [default: text]",
+)
+@click.option(
+    "--latex-style",
+    type=click.Choice(["fragment", "standalone", "beamer"]),
+    help="[default: fragment; -o: standalone]",
+)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(path_type=Path),
+    help="Write FILE.tex, .pdf, .html, .md or .txt instead of printing.",
+)
+def derive_command(
+    layer: str,
+    shape: tuple[int, ...],
+    wrt: str,
+    form: str | None,
+    latex_style: str | None,
+    output: Path | None,
+) -> None:
+    """Show how the gradients of LAYER follow from its definition, every step checked."""
+    from derive.api import differentiate
+    from derive.document import SUFFIXES, render, save
+
+    if output is not None:
+        writable(output)
+        written = SUFFIXES.get(output.suffix, (form, ""))[0]
+        if form not in (None, written):
+            raise click.UsageError(f"-o {output.name} writes {written}; --format {form} contradicts it")
+    derivations = differentiate(read_layer(layer), shape, wrt)
+    if output is None:
+        click.echo(render(derivations, form or "text", latex_style or "fragment").rstrip("\n"))
+        return
+    if output.suffix == ".tex" and latex_style == "fragment":
+        from derive.pdf import write_whole
+
+        write_whole(output, render(derivations, "latex", "fragment").encode())
+    else:
+        save(derivations, output)
+    click.echo(
+        f"wrote {output}: {', '.join(derivations)}; {next(iter(derivations.values())).label}", err=True
+    )
+
+
+@examples(
+    'prove "Conv2d(1, 1, 2)" --input 1,1,3,3',
+    "prove Conv2d --all-sizes --certificate conv2d.json",
+    'prove "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28 --json',
+)
+@click.command("prove", cls=Verb)
+@click.argument("layer", required=False)
+@shape_option
+@click.option(
+    "--all-sizes", is_flag=True, help="For every size; LAYER is a class name such as Conv2d, or a layer."
+)
+@click.option("--list", "listed", is_flag=True, help="List the theorems.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option(
+    "--certificate",
+    type=click.Path(path_type=Path),
+    help="Write the certificate to FILE for `backflip check`.",
+)
+def prove_command(
+    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, listed: bool, as_json: bool,
+    certificate: Path | None,
+) -> None:  # fmt: skip
+    """Prove the forward form and the gradients of LAYER at a shape (every entry), or for all sizes."""
+    if listed:
+        click.echo("\n".join(theorem_list()))
+        return
+    if layer is None:
+        raise click.UsageError("Missing argument 'LAYER'.")
+    if all_sizes and shape:
+        raise click.UsageError("--input is one size and --all-sizes is every size; give one of them")
+    if certificate is not None:
+        writable(certificate)
+    result = _proof(layer, shape, all_sizes)
+    click.echo(result.to_json() if as_json else "\n".join(proof_lines(layer, shape, result)))
+    if certificate is not None:
+        from derive.pdf import write_whole
+
+        write_whole(certificate, result.certificate_json().encode())
+        click.echo(f"wrote {certificate}", err=True)
+    if not result.ok:
+        raise SystemExit(1)
+
+
+def _proof(text: str, shape: tuple[int, ...] | None, all_sizes: bool) -> ProofResult:
+    from derive.api import prove
+    from derive.layers import registry
+    from derive.progress import Progress
+
+    if (kind := registry().get(text.strip())) is not None:
+        if not all_sizes:
+            raise click.UsageError(
+                f"{text} without arguments is a class: add --all-sizes, or spell out a layer"
+            )
+        return prove(kind)
+    layer = read_layer(text)
+    with Progress() as progress:
+        return prove(layer, shape, progress=progress)
+
+
+def proof_lines(title: str, shape: tuple[int, ...] | None, result: ProofResult) -> list[str]:
+    """A proof for the reader: the label, what was done, what is supposed."""
+    where = f" at {','.join(map(str, shape))}" if shape else ""
+    lines = [f"{title.strip()}{where}: {result.label}", *(f"  {line}" for line in result.report)]
+    lines += ["theorem:", *(f"  {line}" for line in result.theorem.splitlines())]
+    lines += ["supposing:", *(f"  {line}" for line in result.assumptions)]
+    return [*lines, f"certificate sha256 {result.certificate_digest}"]
+
+
+def theorem_list() -> list[str]:
+    """One line a theorem of the registry: layer class, discrete choices, what is claimed."""
+    from itertools import product
+
+    from derive.layers import registry
+
+    lines = []
+    for title, kind in registry().items():
+        for values in product(*kind.discrete.values()):
+            choices = dict(zip(kind.discrete, values, strict=True))
+            said = ", ".join(f"{key}={value}" for key, value in choices.items())
+            lines += [f"{title} ({said}): {claim.name}" for claim in kind.claims(**choices).values()]
+    return lines
+
+
+@examples("check conv2d.json")
+@click.command("check", cls=Verb)
+@click.argument("file", type=click.Path(path_type=Path))
+def check_command(file: Path) -> None:
+    """Replay a certificate FILE with the checker alone: no rules, no search, no solver."""
+    from derive.api import check_file
+
+    report = check_file(file)
+    click.echo("\n".join(report.lines))
+    if not report.ok:
+        raise SystemExit(1)
+
+
+@examples('verify mymodule:conv_backward "Conv2d(3, 8, 3)" --input 2,3,7,6')
+@click.command("verify", cls=Verb)
+@click.argument("function", metavar="MODULE:CALLABLE")
+@click.argument("layer")
+@needed_shape
+def verify_command(function: str, layer: str, shape: tuple[int, ...]) -> None:
+    """Compare somebody's NumPy backward function with the proved gradients of LAYER."""
+    read = read_layer(layer)
+    read.operands(shape)
+    target = load_callable(function)
+    from derive.verification import verify
+
+    result = verify(target, read, shape)
+    click.echo(result.report if isinstance(result.report, str) else "\n".join(result.report))
+    if not result.ok:
+        raise SystemExit(1)
+
+
+def load_callable(text: str) -> Callable[..., Any]:
+    """The callable that "package.module:name" means, the current folder searched first."""
+    from importlib import import_module
+
+    module, colon, attribute = text.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), *attribute.split("."))):
+        raise LayerError(
+            "not a callable's place",
+            where="MODULE:CALLABLE",
+            expected="for example mymodule:conv_backward",
+            got=text,
+        )
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    with UsersCode(text):
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    return found  # type: ignore[no-any-return]
+
+
+@examples('explain "ALL SIZES (certificate)"', 'explain "THIS SIZE"')
+@click.command("explain", cls=Verb)
+@click.argument("label")
+def explain_command(label: str) -> None:
+    """Say what a proof LABEL means and what it does not."""
+    from derive.explain import explain
+
+    click.echo(explain(label))
+
+
+COMMANDS = (derive_command, prove_command, check_command, verify_command, explain_command)

@@ -1,0 +1,64 @@
+"""Owns what each label means, in words: what was compared, what it stands on, what it does not say."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+
+from derive.errors import LayerError
+
+LABELS = {
+    "ALL SIZES (certificate)": """
+        Holds for every batch, channel, group, kernel, stride, padding, dilation and image size that meets the
+        printed hypotheses. Both sides were rewritten to one form by rules; a short checker without a solver
+        replayed each step and verified the stored certificate of each side condition. Stands on
+        derive/check.py, certify.py, index.py, expr.py, claim.py and steps.py, and on the printed definition
+        being the layer you mean. Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes
+        what was checked, `backflip check FILE` replays it.""",
+    "THIS SIZE, n identities, exhaustive": """
+        At this input shape all n entries of the forward form and of every gradient were compared as integer
+        polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing
+        sampled, nothing factorised. SymPy's own diff of the expanded loss (whole for small layers; a random
+        sample with corners, edges and interior for large ones) and, for convolutions, the zero-insert, pad,
+        flip, correlate program agree. Says nothing of other sizes or of rounding.""",
+    "CHECKED, miss probability <= 2^-k": """
+        Both sides were evaluated on random whole numbers by exact arithmetic and agreed; a difference would
+        have shown except with the stated probability. Not a proof.""",
+    "TESTED": """
+        Results agreed on the stated inputs within the stated bound. Nothing is said of other inputs. Not a
+        proof.""",
+    "REFUTED": """
+        A difference was found. The report names the first entry, in row-major order, at which the two sides
+        differ, with both values. Exit code 1.""",
+}
+
+
+def explain(label: str) -> str:
+    """The words for a label as it is printed ("THIS SIZE, 57 identities, exhaustive") or its beginning.
+
+    Raises LayerError where no label is meant.
+    """
+    wanted = _plain(label)
+    matching = [
+        name for name in LABELS if wanted and (wanted == _plain(name) or _plain(name).startswith(wanted))
+    ]
+    if len(matching) != 1:
+        near = difflib.get_close_matches(wanted, [_plain(n) for n in LABELS], n=1)
+        raise LayerError(
+            "unknown label" if not matching else "more than one label begins so",
+            where="explain",
+            expected=" | ".join(LABELS),
+            got=label,
+            mend=f"did you mean {next(n for n in LABELS if _plain(n) == near[0])!r}?" if near else "",
+        )
+    return f"{matching[0]}\n\n{textwrap.fill(textwrap.dedent(LABELS[matching[0]]).strip(), 100)}"
+
+
+def _plain(label: str) -> str:
+    """Lower case; numbers of identities and powers read as n and k."""
+    words = label.lower().replace("^-", "^- ").split()
+    return " ".join(
+        "n" if word.replace(",", "").isdigit() and i + 1 < len(words) and words[i + 1].startswith("identit")
+        else "k" if word.isdigit() else word
+        for i, word in enumerate(words)
+    )  # fmt: skip

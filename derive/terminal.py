@@ -1,0 +1,171 @@
+"""Owns what every command shares: exit codes, shapes, output places, examples in --help."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from derive.errors import BackflipError, LayerError, LimitError
+
+MAX_AXES = 8
+"""Most axes that an --input may have."""
+
+BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
+
+
+class Exits:
+    """Turns whatever ends a command into a message on stderr and an exit code, kept in `code`.
+
+    This is the outermost layer of the program: an exception that nobody else expected is a bug of ours
+    (70); its traceback is shown only where BACKFLIP_DEBUG is set.
+    """
+
+    code = 0
+
+    def __enter__(self) -> Exits:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if fault is None:
+            return True
+        self.code, message = _outcome(fault)
+        if self.code == BUG and os.environ.get("BACKFLIP_DEBUG"):
+            return False
+        if message:
+            click.echo(message, err=True)
+        return True
+
+
+def _outcome(fault: BaseException) -> tuple[int, str]:
+    match fault:
+        case click.exceptions.Exit():
+            return fault.exit_code, ""
+        case SystemExit():
+            return fault.code if isinstance(fault.code, int) else 1, ""
+        case click.Abort() | KeyboardInterrupt():
+            return INTERRUPTED, "interrupted"
+        case click.UsageError():
+            usage = fault.ctx.get_usage() + "\n" if fault.ctx else ""
+            path = fault.ctx.command_path if fault.ctx else "backflip"
+            return 2, f"{usage}error: {fault.format_message()}\n  mend:     {path} --help shows examples"
+        case BackflipError():
+            return fault.exit_code, f"error: {fault}"
+        case BrokenPipeError():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return BROKEN_PIPE, ""
+        case MemoryError():
+            return 3, "error: out of memory\n  mend:     use a smaller layer or input"
+    return BUG, (
+        f"this is a bug of backflip, not yours: {type(fault).__name__}: {fault}\n"
+        "  mend:     report it with the command you typed; BACKFLIP_DEBUG=1 shows the traceback"
+    )
+
+
+class UsersCode:
+    """A context in which somebody else's code runs: what it raises is their mistake."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(fault, Exception) and not isinstance(fault, BackflipError):
+            raise LayerError(
+                "the code to verify could not be imported",
+                where=self.where,
+                expected="a module that imports without an error, and a callable in it",
+                got=f"{type(fault).__name__}: {fault}",
+                mend="run from the folder that holds the module, or set PYTHONPATH",
+            ) from None
+
+
+if TYPE_CHECKING:
+    _Parameter = click.ParamType[tuple[int, ...]]
+else:
+    _Parameter = click.ParamType
+
+
+class Shape(_Parameter):
+    """--input 1,1,3,3: whole positive numbers, channels first."""
+
+    name = "N,C,..."
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        return value if isinstance(value, tuple) else parse_shape(value)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """The shape that "1,1,3,3" (or "(1, 1, 3, 3)") spells; LayerError on anything else."""
+    inner = text.strip().removeprefix("(").removesuffix(")").strip().removesuffix(",")
+    parts = [part.strip() for part in inner.split(",")]
+    expected = "whole numbers of at least 1, separated by commas: --input 1,1,3,3"
+    if len(parts) > MAX_AXES:
+        raise LayerError(
+            "too many axes", where="--input", expected=f"at most {MAX_AXES}", got=f"{len(parts)} axes"
+        )
+    for position, part in enumerate(parts):
+        if not (part.isascii() and part.isdigit() and len(part) < 19 and int(part) > 0):
+            raise LayerError(
+                "not a size",
+                where=f"--input, axis {position}",
+                expected=expected,
+                got=repr(part[:40]) if part else "nothing",
+            )
+    return tuple(map(int, parts))
+
+
+def writable(path: Path) -> None:
+    """Refuse an output place that cannot be written, before the work and not after it."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        got = (
+            "a folder"
+            if path.is_dir()
+            else f"{folder} is {'not writable' if folder.is_dir() else 'no folder'}"
+        )
+        raise LimitError(
+            "cannot write there",
+            where=str(path),
+            expected="a file in a folder that exists and can be written",
+            got=got,
+            mend="give another path",
+        )
+
+
+Decorated = TypeVar("Decorated", bound=click.Command)
+
+
+def examples(*lines: str) -> Callable[[Decorated], Decorated]:
+    """Examples first: printed by --help before the options."""
+
+    def put(command: Decorated) -> Decorated:
+        shown = "\n".join(["\b", "Examples:", *(f"  backflip {line}" for line in lines)])
+        command.help = f"{shown}\n\n{command.help or ''}"
+        command.short_help = (command.callback.__doc__ or "").splitlines()[0] if command.callback else None
+        return command
+
+    return put
+
+
+class Verb(click.Command):
+    """A command whose help ends in the exit codes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_paragraph()
+        formatter.write_text(
+            "Exit codes: 0 done or proved, 1 refuted, 2 your mistake, 3 could not, 70 a bug, 130 interrupted."
+        )
