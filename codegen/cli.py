@@ -55,10 +55,24 @@ def build_command(
     if folder is not None:
         _check_folder(folder)
     wanted: str | tuple[str, ...] = () if wrt == "none" else wrt
+    _announce(read, shape, wanted)
     kernel = build(read, shape, wrt=wanted, tune=not no_tune, **options)
     if folder is not None:
         _write(folder, {"kernel.pyx": kernel.source, "proof.json": kernel.proof + "\n"})
     click.echo(kernel.source.rstrip("\n") if source else "\n".join(summary(kernel)))
+
+
+def _announce(layer: Any, shape: tuple[int, ...], wanted: str | tuple[str, ...]) -> None:
+    """An estimate on stderr before anything that takes over 10 s."""
+    from codegen.call import wanted_gradients
+    from codegen.produce import SECONDS_PER_PRODUCT, check_work, claims_of, products_of
+
+    layer.operands(shape)
+    claims = claims_of(layer, shape, ("output", *wanted_gradients(layer, shape, wanted)))
+    check_work(claims)
+    seconds = products_of(claims) * SECONDS_PER_PRODUCT
+    if seconds > 10:
+        click.echo(f"note: building and validating takes about {seconds:,.0f} s, unless cached", err=True)
 
 
 def summary(kernel: Any) -> list[str]:

@@ -6,13 +6,17 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from codegen import cache, compile
+from codegen.algebra import extent
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
 from codegen.compile import Isa
+from derive.claim import Claim
+from derive.errors import LimitError
 from derive.layers.base import Layer
 
 
@@ -137,13 +141,12 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
     from codegen.lower import kernel_name, lower
     from codegen.schedules.nest import Target
     from codegen.targets.cython.printer import module_text
-    from derive.instance import claim_at
-    from derive.theorems import LABEL, certificate_digest, theorems
+    from derive.theorems import LABEL, certificate_digest
 
     layer, isa = request.layer, request.isa
     choices, sizes = layer.choices(request.shape), layer.sizes(request.shape)
-    proved = theorems(type(layer), choices)
-    claims = {key: claim_at(proved[key].claim, sizes) for key in request.wanted}
+    claims = claims_of(layer, request.shape, request.wanted)
+    check_work(claims)
     target = Target(isa.lanes(request.dtype), isa.accumulators, isa.registers)
     kernels = [lower(key, claim, target) for key, claim in claims.items()]
     certificate = certificate_digest(type(layer), choices)
@@ -169,6 +172,46 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         "schedule": {k.name: list(k.notes) for k in kernels},
     }
     return text, known, proof
+
+
+MAX_PRODUCTS = 20_000_000_000
+SECONDS_PER_PRODUCT = 30e-9
+"""What building costs for each product of a kernel, measured: mostly the traced run and ten exact ones."""
+
+
+def products_of(claims: Mapping[str, Claim]) -> int:
+    """Products of the kernels together, as the layer's definition counts them."""
+    from derive.expr import Partial
+
+    products = 0
+    for claim in claims.values():
+        passed = any(isinstance(f, Partial) for t in claim.left.terms for f in t.factors)
+        forward = claim.setting.definitions[0] if passed else claim.right
+        places = prod(extent(i) for i in forward.indices)
+        products += max(places * prod(extent(i) for i in t.indices) for t in forward.body.terms)
+    return products
+
+
+def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:
+    """The wanted claims of a layer at a shape, from its theorems."""
+    from derive.instance import claim_at
+    from derive.theorems import theorems
+
+    sizes, proved = layer.sizes(shape), theorems(type(layer), layer.choices(shape))
+    return {key: claim_at(proved[key].claim, sizes) for key in wanted}
+
+
+def check_work(claims: Mapping[str, Claim]) -> None:
+    """Refuse kernels whose validation would keep this machine busy for long; raises LimitError."""
+    products = products_of(claims)
+    if products > MAX_PRODUCTS:
+        raise LimitError(
+            "kernels too large to validate here",
+            where="build",
+            expected=f"at most {MAX_PRODUCTS:,} products in all kernels together",
+            got=f"{products:,}, about {products * SECONDS_PER_PRODUCT:,.0f} s",
+            mend="use a smaller batch, image or channel count, or fewer gradients (wrt=)",
+        )
 
 
 def _compiled(
