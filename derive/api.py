@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class ProofResult:
     assumptions: tuple[str, ...]
     report: tuple[str, ...]
     certificate_digest: str
-    certificate: str = ""
+    certificate: str = field(default="", repr=False)
 
     def to_json(self) -> str:
         data = {key: value for key, value in asdict(self).items() if key != "certificate"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -234,7 +235,13 @@ def dump(layer: str, choices: Mapping[str, Any], arguments: Mapping[str, Argumen
     """The certificate file of a layer class's theorems."""
     encoded = {key: encode(a) for key, a in arguments.items()}
     body = {"format": FORMAT, "layer": layer, "choices": dict(choices), "theorems": encoded}
-    return json.dumps({"digest": digest(body), "body": body}, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps({"digest": digest(body), "body": body}, indent=1, ensure_ascii=False)
+    return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s*\]", _one_line, text) + "\n"
+
+
+def _one_line(match: re.Match[str]) -> str:
+    """A list of plain values on one line."""
+    return f"[{' '.join(part.strip() for part in match[1].splitlines())}]"
 
 
 def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument], str]:

@@ -45,7 +45,7 @@ class Line:
         return equation(self.claim, self.lhs, self.rhs)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Derivation:
     """The derivation of the gradient with respect to `wrt` at `input_shape`.
 
@@ -65,6 +65,10 @@ class Derivation:
         if self.general.target.name != self.wrt:
             raise ProofError("a theorem about another operand", where=self.wrt, got=self.general.target.name)
         _ = self.claim
+
+    def __repr__(self) -> str:
+        where = ",".join(map(str, self.input_shape))
+        return f"<Derivation of grad_{self.wrt} for {self.layer!r} at {where}: {self.label}>"
 
     @property
     def label(self) -> str:
