@@ -59,6 +59,8 @@ def build(
     ):
         if value not in allowed:
             raise LayerError("unknown option", where=title, expected=" or ".join(allowed), got=repr(value))
+    if type(threads) is not int or threads < 1:
+        raise LayerError("threads out of range", where="threads", expected="at least 1", got=repr(threads))
     if threads != 1:
         raise BuildError(
             "kernels run on one thread in this version",
@@ -66,6 +68,14 @@ def build(
             expected="1",
             got=repr(threads),
             mend="call kernels from several Python threads: the interpreter lock is released while one runs",
+        )
+    if not isinstance(layer, Layer):
+        raise LayerError(
+            "not a layer",
+            where="build",
+            expected="a layer such as Conv2d(3, 8, 3)",
+            got=repr(layer)[:60],
+            mend="derive.parse_layer(text)",
         )
     shape = tuple(input_shape)
     operands = {o.name: o.shape for o in layer.operands(shape, training)}
@@ -106,8 +116,10 @@ class Kernel:
         workspace_bytes: scratch that one call needs; without `workspace=` each thread keeps its own.
 
     Arrays are NumPy arrays or objects with DLPack or the buffer protocol; C-contiguous, of the kernel's
-    dtype, aligned to an element. Nothing is copied silently: whatever does not fit is a LayerError that
-    names the operand and the mend. Calls from several threads may run at once.
+    dtype, aligned to an element. Padding is multiplied as zeros: for finite operands that changes nothing,
+    a NaN or infinity also reaches entries whose windows meet it in the padding. Nothing is copied
+    silently: whatever does not fit is a LayerError that names the operand and the mend. Calls from
+    several threads may run at once.
     """
 
     def __init__(

@@ -54,7 +54,7 @@ def check_integers(rig: Rig, rng: np.random.Generator, draws: int = DRAWS) -> Ch
     dtype = rig.dtype.name
     bound = small_bound(rig.relation, dtype)
     for draw in range(draws):
-        data = {t.name: rng.integers(-bound, bound + 1, entries(t)).astype(np.float64) for t in rig.operands}
+        data = {t.name: rng.integers(-bound, bound + 1, entries(t)).astype(np.float64) for t in rig.inputs}
         if draw % 2 == 0:
             rig.poison()
         found = rig.run(data)
@@ -78,7 +78,7 @@ def check_integers(rig: Rig, rng: np.random.Generator, draws: int = DRAWS) -> Ch
 def check_uint64(rig: Rig, rng: np.random.Generator, draws: int = 2) -> Check:
     """The same text over whole numbers modulo 2^64, where nothing is ever rounded."""
     for draw in range(draws):
-        data = {t.name: rng.integers(0, 2**64, entries(t), np.uint64) for t in rig.operands}
+        data = {t.name: rng.integers(0, 2**64, entries(t), np.uint64) for t in rig.inputs}
         if draw == 0:
             rig.poison()
         found = rig.run(data)

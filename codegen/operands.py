@@ -45,8 +45,14 @@ class Wanted:
         return array
 
     def written(self, value: Any, title: str) -> Array:
-        """An array that the kernel may write to."""
-        array = Wanted(title, self.shape, self.dtype).taken(value)
+        """An array that the kernel may write to; a copy of one that does not fit would stay unfilled."""
+        try:
+            array = Wanted(title, self.shape, self.dtype).taken(value)
+        except LayerError as fault:
+            fresh = f"{title} = np.empty({self.shape}, np.{self.dtype.name})"
+            raise LayerError(
+                fault.what, where=title, expected=fault.expected, got=fault.got, mend=fresh
+            ) from None
         if not array.flags.writeable:
             raise LayerError(
                 "read-only", where=title, expected="an array that may be written to", got="read-only"
@@ -56,6 +62,8 @@ class Wanted:
 
 def viewed(title: str, value: Any) -> Array:
     """A NumPy view of a DLPack or buffer object."""
+    if np.ma.isMaskedArray(value):
+        raise LayerError("masked array", where=title, expected="plain numbers", mend=f"{title}.filled(0)")
     try:
         if isinstance(value, np.ndarray):
             return np.asarray(value)

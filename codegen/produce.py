@@ -76,22 +76,32 @@ def produce(request: Request) -> Built:
     Raises BuildError where a tool is missing or fails, a check refuses, or the cache cannot be written.
     """
     key = request.key()
-    entry = _cached(key)
+    entry = _cached(request, key)
     if entry is not None:
         return _loaded(entry, True)
     with cache.locked(key):
-        entry = _cached(key)
+        entry = _cached(request, key)
         if entry is not None:
             return _loaded(entry, True)
         return _loaded(_built(request, key), False)
 
 
-def _cached(key: str) -> cache.Entry | None:
-    """The binary that a request came to, if the compiler is still the same one, or there is none now."""
+def _cached(request: Request, key: str) -> cache.Entry | None:
+    """The binary that a request came to, if the compiler is still the same one, or there is none now.
+
+    A binary whose own record tells of another layer, shape, dtype or instruction set is not taken.
+    """
     asked = cache.find("requests", key)
     if asked is None or compile.compiler_identity() not in (None, asked.record.get("compiler")):
         return None
-    return cache.find("binaries", str(asked.record.get("binary")))
+    entry = cache.find("binaries", str(asked.record.get("binary")))
+    told = {**_title(request), "isa": request.isa.name}
+    fits = entry is not None and all(entry.record.get(name) == value for name, value in told.items())
+    return entry if fits and len(entry.record.get("kernels", ())) == len(request.wanted) else None  # type: ignore[union-attr]
+
+
+def _title(request: Request) -> dict[str, Any]:
+    return {"layer": repr(request.layer), "shape": list(request.shape), "dtype": request.dtype}
 
 
 def _loaded(entry: cache.Entry, cached: bool) -> Built:
@@ -188,7 +198,8 @@ def products_of(claims: Mapping[str, Claim]) -> int:
         passed = any(isinstance(f, Partial) for t in claim.left.terms for f in t.factors)
         forward = claim.setting.definitions[0] if passed else claim.right
         places = prod(extent(i) for i in forward.indices)
-        products += max(places * prod(extent(i) for i in t.indices) for t in forward.body.terms)
+        each = (places * prod(extent(i) for i in t.indices) for t in forward.body.terms)
+        products += max(each, default=0)
     return products
 
 
@@ -233,9 +244,8 @@ def _compiled(
     shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     orders, spaces = known["operand_order"], known["workspace_elements"]
     kernels = {k: {"operands": list(orders[k]), "workspace": spaces[k]} for k in orders}
-    title = {"layer": repr(request.layer), "shape": list(request.shape), "dtype": request.dtype}
     files = {"kernel.pyx": pyx, "kernel.c": c_path, "module.so": variants.path(shipped), "proof.json": shown}
-    return files, {"module": name, "kernels": kernels, "isa": request.isa.name, **title}
+    return files, {"module": name, "kernels": kernels, "isa": request.isa.name, **_title(request)}
 
 
 def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, Any]:

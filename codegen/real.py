@@ -100,7 +100,7 @@ def _bounds(relation: Relation, data: Mapping[str, Array], dtype: Any, wide: Any
 
 def check_reals(rig: Rig, rng: np.random.Generator) -> Check:
     """The shipped binary on normal random numbers, within the bound of `check_real`."""
-    data = {t.name: rng.standard_normal(shape_of(t)).astype(rig.dtype) for t in rig.operands}
+    data = {t.name: rng.standard_normal(shape_of(t)).astype(rig.dtype) for t in rig.inputs}
     rig.poison()
     found = check_real(rig.claim, data, rig.run(data))
     if not found.ok:

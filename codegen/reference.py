@@ -27,7 +27,7 @@ def evaluate(relation: Relation, data: Mapping[str, Array]) -> Array:
     Args:
         data: by operand name an array of that tensor's entries (any shape with as many in row-major order).
     """
-    dtype = np.result_type(*(data[t.name] for t in relation.operands))
+    dtype = np.result_type(np.bool_, *data.values()) if data else np.dtype(np.float64)
     out = np.zeros(relation.shape, dtype)
     for family in relation.families:
         for values in _fixed_values(family):

@@ -61,6 +61,9 @@ class Rig:
         self.claim: Claim = artefact.equations[kernel]
         self.relation: Relation = relation_of(self.claim)
         self.operands: tuple[Tensor, ...] = tuple(self._tensor(n) for n in artefact.operand_order[kernel])
+        unread = (t for t in self.relation.operands if t not in self.operands)
+        self.inputs: tuple[Tensor, ...] = (*self.operands, *unread)
+        """Operands of kernel and definition: a kernel takes none that no window of it reads."""
         self.out = Guarded.of(module, entries(self.relation.result), self.dtype)
         self.workspace = Guarded.of(module, artefact.workspace_elements[kernel], self.dtype)
 

@@ -119,7 +119,7 @@ def filled(
     body = copy.row(clipped(term, ranges, copy.last) if copy.last else (0, 1))
     for index in reversed([n for f in entry[:-1] for n in f.names]):
         start, stop = clipped(term, ranges, index)
-        body = (Loop(index, start, stop, 1, body),) if stop > start else ()
+        body = (Loop(index, start, stop, 1, body),) if body and stop > start else ()
     return head + body
 
 

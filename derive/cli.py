@@ -55,7 +55,7 @@ def read_layer(text: str) -> Layer:
 )
 @click.option(
     "--latex-style",
-    type=click.Choice(["fragment", "standalone", "beamer"]),
+    type=click.Choice(["fragment", "standalone"]),
     help="[default: fragment; -o: standalone]",
 )
 @click.option(
@@ -81,6 +81,8 @@ def derive_command(
         written = SUFFIXES.get(output.suffix, (form, ""))[0]
         if form not in (None, written):
             raise click.UsageError(f"-o {output.name} writes {written}; --format {form} contradicts it")
+    if latex_style and (form if output is None else written) != "latex":
+        raise click.UsageError("--latex-style goes with --format latex or -o FILE.tex")
     derivations = differentiate(read_layer(layer), shape, wrt)
     if output is None:
         click.echo(render(derivations, form or "text", latex_style or "fragment").rstrip("\n"))
@@ -207,7 +209,7 @@ def verify_command(function: str, layer: str, shape: tuple[int, ...]) -> None:
     result = verify(target, read, shape)
     click.echo(result.report if isinstance(result.report, str) else "\n".join(result.report))
     if not result.ok:
-        raise SystemExit(1)
+        raise SystemExit(1 if result.label == "REFUTED" else 3)
 
 
 def load_callable(text: str) -> Callable[..., Any]:

@@ -230,7 +230,7 @@ def render(derivations: Mapping[str, Derivation], format: str = "text", style: s
     Args:
         derivations: operand -> Derivation, all of one layer at one input shape.
         format: "text", "latex", "md" or "html".
-        style: for LaTeX: "fragment" (needs only amsmath), "standalone", or "beamer" (frames).
+        style: for LaTeX: "fragment" (needs only amsmath) or "standalone".
 
     Raises LayerError on an unknown format or style, ProofError on a line without a label.
     """
@@ -239,7 +239,7 @@ def render(derivations: Mapping[str, Derivation], format: str = "text", style: s
         raise LayerError(
             "unknown format",
             where="format, style",
-            expected="text, latex (fragment, standalone, beamer), md, html",
+            expected="text, latex (fragment, standalone), md, html",
             got=f"{format!r}, {style!r}",
         )
     return writer(page(derivations))
@@ -252,7 +252,6 @@ def _writers() -> dict[tuple[str, str], Callable[[Page], str]]:
         ("text", ""): text.page,
         ("latex", "fragment"): latex_page.fragment,
         ("latex", "standalone"): latex_page.standalone,
-        ("latex", "beamer"): latex_page.beamer,
         ("md", ""): markdown_page.page,
         ("html", ""): html_page.page,
     }

@@ -28,6 +28,7 @@ from derive.exhaust_rows import Array, check_reads, sizes
 from derive.expr import Expr, Partial, Sum, Tensor
 from derive.index import Form, Index
 from derive.layers.base import flat_index
+from derive.steps import is_name
 
 SECONDS_PER_TERM = 10e-9
 MAX_TERMS = 8_000_000_000
@@ -92,6 +93,9 @@ def compare_expressions(
 def check_claim(claim: Claim) -> None:
     """Refuse what no comparison of entries could see; raises ProofError naming the place."""
     known = {t.name: t for t in claim.setting.inputs}
+    if failed := [f for f in claim.setting.facts if not f.holds({})]:
+        raise ProofError("a hypothesis does not hold at these sizes", where=claim.name, got=str(failed[0]))
+    _check_names(claim)
     for definition in (*claim.setting.definitions, claim.right):
         where = f"definition of {definition.tensor.name}"
         if definition.tensor.name in known:
@@ -104,6 +108,16 @@ def check_claim(claim: Claim) -> None:
         if definition is not claim.right:
             known[definition.tensor.name] = definition.tensor
     _check_statement(claim, known)
+
+
+def _check_names(claim: Claim) -> None:
+    """Names are letters, digits, _ and ': what else a code could take for something of its own."""
+    definitions = (*claim.setting.definitions, claim.right)
+    tensors = [t.name for t in (*claim.setting.inputs, *(d.tensor for d in definitions))]
+    bound = [i.name for d in definitions for t in d.body.terms for i in t.indices]
+    bound += [i.name for d in definitions for i in d.indices]
+    if odd := [n for n in (*tensors, *bound) if not is_name(n)]:
+        raise ProofError("not a name", where=claim.name, got=repr(odd[0]))
 
 
 def _check_known(where: str, term: Sum, known: Mapping[str, Tensor]) -> None:
@@ -131,9 +145,9 @@ def _check_statement(claim: Claim, known: Mapping[str, Tensor]) -> None:
     for term in claim.left.terms:
         _check_known("the left side", term, known)
         check_reads("the left side", claim.indices, term)
-    factors = [f for t in claim.left.terms for f in t.factors]
-    spoken = [f.wrt if isinstance(f, Partial) else f for f in factors]
-    if not any(r.tensor == claim.target and r.index == own for r in spoken):
+    plain = [t for t in claim.left.terms if t == Sum((), (), t.factors) and len(t.factors) == 1]
+    spoken = [f.wrt if isinstance(f, Partial) else f for t in plain for f in t.factors]
+    if len(claim.left.terms) != 1 or not any(r.tensor == claim.target and r.index == own for r in spoken):
         raise ProofError(
             "the left side is not about the target", where=claim.name, expected=str(claim.target)
         )

@@ -56,10 +56,10 @@ class Encoding:
                 flags[slot], scale = scale, scale * 2
         if scale >= CODE_LIMIT:
             raise LimitError(
-                "monomial codes would not fit 62 bits",
-                expected="fewer tensor entries in all",
+                "too large to compare entry by entry",
+                expected="codes of entry and factors that fit 62 bits",
                 got=f"{scale.bit_length()} bits",
-                mend="use a smaller batch, image or channel count",
+                mend="use a smaller batch, image or channel count, or prove --all-sizes",
             )
         return Encoding({slot: tuple(w) for slot, w in weights.items()}, flags, shapes)
 

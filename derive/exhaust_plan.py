@@ -13,6 +13,7 @@ from math import lcm
 from typing import TypeVar
 
 from derive.claim import Claim, Setting
+from derive.errors import LimitError
 from derive.exhaust_codes import ENTRY, Encoding, Rows, Slot
 from derive.exhaust_rows import sizes
 from derive.expr import Expr, Read, Sum, Tensor
@@ -84,7 +85,15 @@ def plan_equation(setting: Setting, free: tuple[Index, ...], left: Expr, right: 
     return Plan(sides[0], sides[1], tensors, shown, encoding, sum(map(sum, counts)), scale, chunks)
 
 
+MOST_COEFFICIENT = 2**40
+"""Magnitude that a coefficient, made whole, may have: sums of them are added in 64 bits."""
+
+
 def _scaled(term: Sum, scale: int) -> Sum:
+    if abs(term.coefficient * scale) >= MOST_COEFFICIENT:
+        raise LimitError(
+            "coefficient too large to compare exactly", where=str(term), got=str(term.coefficient)
+        )
     return Sum(term.indices, term.conditions, term.factors, term.coefficient * scale)
 
 

@@ -142,16 +142,23 @@ def _inserted(here: Numbered, tag: str) -> str:
 
 
 def _leftovers(here: Numbered) -> Inline:
-    left = [f"{here.size('r', t)} on axis {t}" for t in here.tags if here.size("r", t)]
+    """What no window reaches at the end of each axis: input rows with gradient 0, or padding alone."""
+    left = {t: here.size("r", t) for t in here.tags if here.size("r", t)}
     if not left:
         return (" The stride leaves no rows or columns over.",)
-    said = " The last rows or columns of the padded input that no window reaches, "
-    kept = f"{_and(left)}, are not dropped: "
+    rows = {t: r - here.size("q", t) for t, r in left.items() if r > here.size("q", t)}
+    padding = [f"axis {t}" for t in left if t not in rows]
+    said = f" On {_and(padding)} the stride leaves over padding alone." if padding else ""
+    if not rows:
+        return (said,)
+    where = _and([f"{count} on axis {t}" for t, count in rows.items()])
+    said += f" The last input rows or columns, {where}, are reached by no window, and are not dropped: "
     if here.derivation.wrt == "input":
-        step = here.introduces("bordered")
-        zeros = f" ends in as many more zeros (equation ({step})), and the gradient there is 0."
-        return (said, kept, Array("bordered"), zeros)
-    return (said, kept, "they take part in no output, and no term of the sum reads them.")
+        return (
+            said,
+            f"in equation ({here.introduces('bordered')}) they meet zeros alone, their gradient is 0.",
+        )
+    return (said, "they take part in no output, and no term of the sum reads them.")
 
 
 def _and(parts: list[str]) -> str:

@@ -137,8 +137,10 @@ class _Source:
                 self.refuse(f"{keyword.arg} given twice", keyword, signature, self.got(keyword.value))
             if keyword.arg in names:
                 given[keyword.arg] = keyword.value
-            elif keyword.arg in IGNORED:
+            elif keyword.arg in IGNORED or _says_zeros(keyword):
                 ignored.append(keyword.arg)
+            elif keyword.arg == "padding_mode":
+                self.refuse("padding_mode is not in this version", keyword, "zeros", keyword.arg)
             else:
                 mend = _nearest(keyword.arg, [*names, *IGNORED])
                 self.refuse(
@@ -221,3 +223,10 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 def _short(text: str, width: int = 70) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _says_zeros(keyword: ast.keyword) -> bool:
+    """padding_mode='zeros', PyTorch's default, which is what there is."""
+    value = keyword.value
+    said = value.id if isinstance(value, ast.Name) else getattr(value, "value", None)
+    return keyword.arg == "padding_mode" and said == "zeros"

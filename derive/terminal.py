@@ -61,6 +61,8 @@ def _outcome(fault: BaseException) -> tuple[int, str]:
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE, ""
+        case OSError():
+            return 3, f"error: cannot write\n  got:      {fault}\n  mend:     write to another place"
         case MemoryError():
             return 3, "error: out of memory\n  mend:     use a smaller layer or input"
     return BUG, (
@@ -81,7 +83,7 @@ class UsersCode:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(fault, Exception) and not isinstance(fault, BackflipError):
+        if isinstance(fault, Exception | SystemExit) and not isinstance(fault, BackflipError):
             raise LayerError(
                 "the code to verify could not be imported",
                 where=self.where,
@@ -120,7 +122,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     for position, part in enumerate(parts):
         if not (part.isascii() and part.isdigit() and len(part) < 19 and int(part) > 0):
             raise LayerError(
-                "not a size",
+                "size too large" if part.isascii() and part.isdigit() and len(part) > 18 else "not a size",
                 where=f"--input, axis {position}",
                 expected=expected,
                 got=repr(part[:40]) if part else "nothing",

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from derive.errors import BackflipError
+from derive.errors import BackflipError, LayerError
 from derive.layers.base import Layer
 from derive.verify_call import Subject, subject
-from derive.verify_numbers import run_case, terms_of
+from derive.verify_numbers import NOT_CHECKED, run_case, terms_of
 from derive.verify_run import Case, Outcome
 from derive.verify_shrink import shrink
 
@@ -45,11 +45,20 @@ def verify(my_backward: Any, layer: Layer, input_shape: Sequence[int]) -> Verify
     Returns label "THIS SIZE, n identities, exhaustive" where every entry was compared as a polynomial;
     "CHECKED, miss probability <= 2^-k" where integers were compared, under the assumption that is printed;
     "REFUTED" with the smallest failing shape found, the first wrong entry with both terms, and the known
-    bug it equals. Raises LayerError where the layer, the shape or the function's parameters do not fit.
+    bug it equals; "NOT CHECKED" where the result is rounded, so that neither can be said.
+    Raises LayerError where the layer, the shape or the function's parameters do not fit.
     """
+    if not isinstance(layer, Layer):
+        raise LayerError(
+            "not a layer", where="verify", expected="a layer such as Conv2d(3, 8, 3)", got=repr(layer)[:60],
+            mend="derive.parse_layer(text)",
+        )  # fmt: skip
     tried = subject(my_backward)
     case = Case.of(layer, tuple(input_shape))
     outcome = run_case(tried, case)
+    if outcome.label == NOT_CHECKED:
+        said = [f"{tried.name}: {NOT_CHECKED}: {outcome.fault}", *outcome.notes]
+        return VerifyResult(False, NOT_CHECKED, "\n".join(said))
     return _passed(tried, outcome) if outcome.ok else _refuted(tried, case, outcome)
 
 
@@ -75,7 +84,8 @@ def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
         lines.append(f"smallest failing shape found ({tries} tried): {small.layer!r} at {small.shape}")
         lines.append(f"  {terms_of(tried, small, found) or found.fault}")
     names = found.bugs(small)
-    larger = [name for name in outcome.bugs(case) if name in names]
+    if case.countable:
+        names = [name for name in outcome.bugs(case) if name in names]
     if names:
-        lines.append(f"equals the known bug: {'; '.join((larger or names)[:3])}")
+        lines.append(f"equals the known bug: {'; '.join(names[:3])}")
     return VerifyResult(False, "REFUTED", "\n".join([*lines, *outcome.notes][:19]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -108,8 +108,9 @@ def reshaped(right: Arrays, arrays: Arrays, numbers: Mapping[str, Any]) -> Itera
         zeroed[cut] = right["input"][cut]
         yield "leftover rows of a non-divisible stride dropped", {"input": zeroed}
     axes = tuple(range(g.ndim))
-    for keep in (axes[:1], axes[2:3], axes[3:]):
-        if keep:
+    others = (axes[0], *axes[2:])
+    for count in range(1, len(others)):
+        for keep in combinations(others, count):
             spots: Any = tuple(slice(None) if i in keep or i == 1 else 0 for i in axes)
             part = g[spots]
             over = tuple(i for i, axis in enumerate(sorted({*keep, 1})) if axis != 1)

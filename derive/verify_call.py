@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +94,14 @@ def _of_function(target: Callable[..., Any], title: str) -> Subject:
                 got=parameter.name,
                 mend="rename it, or wrap the function in one with these names",
             )
+    if not set(roles.values()) & {*OPERANDS, "cache"}:
+        raise LayerError(
+            "no parameter for an operand",
+            where=title,
+            expected="dout|dLdZ, x|A, w|filters, b, or cache",
+            got=str(inspect.signature(target)),
+            mend="wrap it in a function with these names (a decorator wants functools.wraps)",
+        )
     positional = [
         p.name for p in inspect.signature(target).parameters.values() if p.kind is p.POSITIONAL_ONLY
     ]
@@ -114,7 +123,7 @@ def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _of_object(target: Any, title: str) -> Subject:
-    return Subject(title, lambda arrays, numbers: _drive(target, arrays), frozenset())
+    return Subject(title, lambda arrays, numbers: _drive(deepcopy(target), arrays), frozenset())
 
 
 def _of_class(target: type, title: str) -> Subject:
@@ -141,25 +150,45 @@ def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
     for part in ("conv2d_stride1", "conv1d_stride1"):
         owner = getattr(owner, part, owner)
     for operand in ("weight", "bias"):
-        for title in vars(owner):
-            if lookup(OPERANDS, title) == operand and operand in arrays:
-                setattr(owner, title, arrays[operand])
+        places = [t for t, now in vars(owner).items() if lookup(OPERANDS, t) == operand and _holds(now)]
+        if operand in arrays and not places:
+            raise LayerError(
+                f"no place for the {operand}",
+                where=type(owner).__name__,
+                expected=f"an attribute such as {'W' if operand == 'weight' else 'b'}, an array or None",
+                got=", ".join(vars(owner)),
+            )
+        for title in places if operand in arrays else ():
+            setattr(owner, title, arrays[operand])
     target.forward(arrays["input"])
     found = {"input": target.backward(arrays["grad_output"])}
     for title, value in vars(owner).items():
         role = lookup(RESULTS, title)
-        if role in ("weight", "bias") and lookup(OPERANDS, title) is None:
-            found[role] = value
+        if role in ("weight", "bias") and lookup(OPERANDS, title) is None and value is not None:
+            found[_once(found, role, title)] = value
     return found
+
+
+def _holds(value: Any) -> bool:
+    """Whether an attribute can be an operand's place: an array, or not set yet (8 filters is neither)."""
+    return value is None or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _once(found: Mapping[str, Any], role: str, title: str) -> str:
+    """The role; LayerError where something was given for it already."""
+    if role in found:
+        raise LayerError("two results for one gradient", where=title, expected=f"one grad_{role}")
+    return role
 
 
 def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> dict[str, Any]:
     """Which gradient is which: by dict keys, by order, or by shape; raises LayerError where unclear."""
     if isinstance(returned, Mapping):
-        named = {
-            role: value for key, value in returned.items() if (role := lookup(RESULTS, str(key))) in shapes
-        }
-        found = {str(role): value for role, value in named.items()}
+        found: dict[str, Any] = {}
+        for key, value in returned.items():
+            role = lookup(RESULTS, str(key))
+            if role in shapes:
+                found[_once(found, str(role), str(key))] = value
     elif isinstance(returned, (tuple, list)):
         found = dict(zip(("input", "weight", "bias"), returned, strict=False))
     elif returned is None:

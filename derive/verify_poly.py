@@ -24,6 +24,8 @@ class Poly:
     """An immutable polynomial in numbered symbols, with +, -, * and division by numbers."""
 
     __slots__ = ("terms",)
+    refusals = 0
+    """How often any symbol has been used as a number; a function may swallow the error, but not this."""
     __array_priority__ = 1000.0
 
     def __init__(self, terms: Mapping[Monomial, Fraction | int]) -> None:
@@ -104,6 +106,7 @@ class Poly:
         return self
 
     def _refuse(self, *_: object) -> NoReturn:
+        Poly.refusals += 1
         raise SymbolUse("a value of an operand was compared or turned into a plain number")
 
     __lt__ = __le__ = __gt__ = __ge__ = __bool__ = __float__ = __int__ = __index__ = __abs__ = _refuse

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,12 @@ def test_another_compiler_is_a_miss(copied: Path, monkeypatch: pytest.MonkeyPatc
     from codegen.produce import _cached
 
     (key,) = (p.name for p in (copied / "requests").iterdir())
-    assert _cached(key) is not None
+    request = Request(LAYER, SHAPE, "float32", ("output",), "fast", compile.chosen_isa("native"))
+    assert _cached(request, key) is not None
+    for other in (replace(request, shape=(9, *SHAPE[1:])), replace(request, dtype="float64")):
+        assert _cached(other, key) is None, "a record that points at another layer's binary is not followed"
     monkeypatch.setattr(compile, "compiler_identity", lambda: "/usr/bin/othercc 1 2")
-    assert _cached(key) is None
+    assert _cached(request, key) is None
 
 
 def test_the_key_depends_on_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -268,3 +268,15 @@ def test_the_proof_says_what_was_built(kernel: Kernel) -> None:
 def test_exact_validation_runs() -> None:
     k = build(Conv2d(1, 1, 2), (1, 1, 3, 3), validate="exact", wrt=("input",))
     assert {c["method"] for c in json.loads(k.proof)["validation"]["checks"]} >= {"uint64", "real", "marks"}
+
+
+@pytest.mark.parametrize("wrt", ["all", ()])
+def test_a_layer_whose_windows_read_padding_alone(wrt: Any) -> None:
+    """Found in review: no product at all, in the kernels or in what they are checked against."""
+    layer, shape = Conv2d(1, 1, 1, stride=3, padding=1, bias=False), (1, 1, 1, 1)
+    kernel = build(layer, shape, dtype="float64", wrt=wrt, validate="exact")
+    x, w = np.full(shape, 3.0), np.full((1, 1, 1, 1), 5.0)
+    assert not kernel.forward(x, w).any()
+    if wrt:
+        grads = kernel.backward(np.ones(layer.output_shape(shape)), input=x, weight=w)
+        assert set(grads) == {"input", "weight"} and not any(g.any() for g in grads.values())

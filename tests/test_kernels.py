@@ -30,6 +30,11 @@ FIXED = (
     (Conv2d(4, 4, 3, padding=1, groups=4, bias=False), (1, 4, 8, 8)),
     (Conv2d(3, 2, 1), (3, 5, 7)),
     (Conv2d(1, 2, (2, 1), stride=(1, 3), dilation=2, padding=((2, 0), (0, 3))), (1, 1, 5, 20)),
+    # windows that read padding alone on an axis
+    (Conv2d(1, 1, 1, stride=3, padding=1), (1, 1, 1, 4)),
+    (Conv2d(3, 3, (3, 1), stride=(5, 1), padding=((4, 0), (2, 5)), groups=3), (2, 3, 3, 20)),
+    (Conv2d(1, 1, (3, 1), stride=(1, 3), padding=((0, 1), (1, 1)), dilation=(1, 2)), (1, 1, 3, 2)),
+    (Conv2d(1, 2, (2, 3), stride=(5, 3), padding=((3, 4), (5, 7)), dilation=(2, 3)), (1, 1, 1, 5)),
 )
 ISA_NAMES = [n for n, i in compile.ISAS.items() if i.needs <= compile.cpu_features()]
 

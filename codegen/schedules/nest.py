@@ -168,5 +168,5 @@ def mark(number: int) -> Statement:
 def summed(sizes: Mapping[str, int], body: tuple[Statement, ...]) -> tuple[Statement, ...]:
     """The body inside a loop over each index, the first outermost."""
     for index, extent in reversed(list(sizes.items())):
-        body = (Loop(index, 0, extent, 1, body),)
+        body = (Loop(index, 0, extent, 1, body),) if body else ()
     return body

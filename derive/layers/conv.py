@@ -62,7 +62,7 @@ class Conv2d(Layer):
 
     def __post_init__(self) -> None:
         for where in ("in_channels", "out_channels", "groups"):
-            positive_int(where, getattr(self, where))
+            object.__setattr__(self, where, positive_int(where, getattr(self, where)))
         flag("bias", self.bias)
         for where in ("in_channels", "out_channels"):
             if getattr(self, where) % self.groups:
@@ -187,5 +187,7 @@ class Conv2d(Layer):
 
 
 def _as_tuples(value: Any) -> Any:
-    """Lists become tuples, all the way down, so that layers compare and hash by value."""
-    return tuple(_as_tuples(v) for v in value) if isinstance(value, (list, tuple)) else value
+    """Lists become tuples, NumPy's whole numbers ints: layers compare, hash and print by value."""
+    if isinstance(value, (list, tuple)):
+        return tuple(_as_tuples(v) for v in value)
+    return value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else value

@@ -1,9 +1,9 @@
-"""Owns a page as LaTeX: a fragment that needs only amsmath, or a standalone article, or beamer frames."""
+"""Owns a page as LaTeX: a fragment that needs only amsmath, or a standalone article."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from derive.notation import latex
 from derive.notation.breaking import broken
@@ -22,6 +22,9 @@ from derive.notation.tree import (
 
 TEXT_WIDTH = 464.0
 """Points used between the margins: A4 with 22 mm on either side leaves 472."""
+
+ARTICLE_WIDTH = 338.0
+"""Points used in somebody's own text: \\documentclass{article} leaves 345 at 10 pt."""
 
 NUMBER_WIDTH = 34.0
 """Room kept for an equation number."""
@@ -51,15 +54,17 @@ class Dialect:
     environment: str
     number: str
     reason: str
+    width: float = TEXT_WIDTH
 
 
 PAPER = Dialect("align*", r" \tag{%s}", r"\parbox[t]{%dpt}{\raggedright\footnotesize\itshape %s}")
+INSIDE = replace(PAPER, width=ARTICLE_WIDTH)
 WEB = Dialect("aligned", r" \qquad (%s)", r"%.0s\text{%s}")
 
 HEADINGS = {
     "standalone": (r"\section*{%s}", r"\subsection*{%s}", r"\subsubsection*{%s}"),
     "fragment": (
-        r"\par\medskip\noindent\textbf{\large %s}\par",
+        r"\par\medskip{\noindent\raggedright\textbf{\large %s}\par}",
         r"\par\medskip\noindent\textbf{%s}\par",
         r"\par\smallskip\noindent\textit{%s}\par",
     ),
@@ -76,21 +81,7 @@ def standalone(document: Page) -> str:
 def fragment(document: Page) -> str:
     """What goes between \\begin{document} and \\end{document} of somebody's own text."""
     title = HEADINGS["fragment"][0] % latex.inline(document.title)
-    return f"{title}\n\n{_joined(document.blocks, 'fragment')}\n"
-
-
-FRAME = "\\begin{frame}[allowframebreaks]{%s}\n\\small\n%s\n\\end{frame}"
-
-
-def beamer(document: Page) -> str:
-    """Beamer frames, one a section, for a \\documentclass{beamer} presentation."""
-    frames: list[tuple[Inline, list[Block]]] = [(document.title, [])]
-    for item in document.blocks:
-        if isinstance(item, Heading) and item.level < 3:
-            frames.append((item.text, []))
-        else:
-            frames[-1][1].append(item)
-    return "\n\n".join(FRAME % (latex.inline(t), _joined(b, "fragment")) for t, b in frames if b) + "\n"
+    return f"{{\\allowdisplaybreaks\n{title}\n\n{_joined(document.blocks, 'fragment')}\n\\par}}\n"
 
 
 def _joined(blocks: Sequence[Block], style: str) -> str:
@@ -109,7 +100,7 @@ def block(item: Block, style: str) -> str:
         case Paragraph(text):
             return ("\\noindent " if style == "fragment" else "") + latex.inline(text)
         case Displays(rows):
-            return aligned(rows)
+            return aligned(rows, PAPER if style == "standalone" else INSIDE)
     raise TypeError(f"{type(item).__name__} has no LaTeX: add it in derive/notation/latex_page.py")
 
 
@@ -136,7 +127,7 @@ def _display(row: Display, left: float, dialect: Dialect) -> list[str]:
 
 def _link(lead: str, link: Link, left: float, dialect: Dialect) -> list[str]:
     """The lines of one relation: its right side broken to the width, then the reason (beside it if short)."""
-    room = TEXT_WIDTH - left - RELATION_WIDTH - (NUMBER_WIDTH if link.number else 0.0)
+    room = dialect.width - left - RELATION_WIDTH - (NUMBER_WIDTH if link.number else 0.0)
     parts = broken(pieces(link.right), latex.piece_width, room, room - INDENT)
     hang = lead[lead.index("&") :]
     out = [f"{lead}{SIGNS[link.relation]} {latex.joined(parts[0])}"]
@@ -148,12 +139,12 @@ def _link(lead: str, link: Link, left: float, dialect: Dialect) -> list[str]:
     used = INDENT * (len(parts) > 1) + sum(map(latex.piece_width, parts[-1]))
     if not link.number and used + INDENT + latex.text_width(link.reason) < room:
         return [*out[:-1], rf"{out[-1]} \qquad {_reason(link.reason, 0.0, dialect)}"]
-    return [*out, rf"{hang}\quad {_reason(link.reason, TEXT_WIDTH - left - 2 * INDENT, dialect)}"]
+    return [*out, rf"{hang}\quad {_reason(link.reason, dialect.width - left - 2 * INDENT, dialect)}"]
 
 
 def _reason(reason: Inline, room: float, dialect: Dialect) -> str:
     """In a box of the given width, or on one line where `room` is 0."""
     said = latex.inline(reason)
-    if dialect is PAPER and not room:
+    if dialect is not WEB and not room:
         return rf"\text{{\footnotesize\itshape {said}}}"
     return dialect.reason % (room, said)

@@ -183,7 +183,7 @@ class Statement:
         where = (self.n, self.group, self.k, *e)
         tensor = Tensor("bordered", tuple(i.extent for i in where), self.g.layout)
         read = Read(spread, (*forms(self.n, self.group, self.k), *spots))
-        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "padding")
+        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "border of zeros")
 
     def flipped(self) -> Definition:
         """The kernel reversed on every spatial axis, channel axes exchanged."""

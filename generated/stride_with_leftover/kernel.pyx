@@ -3,7 +3,7 @@
 #
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
-#   b3a3ce540f5d4bf39ff2debc0d1345d36b4b1c6463ea732703e534a4f4a1a8f9
+#   c31448d56cfc8a0b4c6a38ea9af2113552e3674fcaa1b4b1b679d25a3a219246
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
 #   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 """Kernels of Conv2d(1, 2, 3, stride=2) at input 1,1,6,5, float32."""
@@ -149,7 +149,7 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     cdef E one
     cdef V line, w, x_0_0, x_1_0, x_2_0, x_3_0, x_4_0, x_5_0, y_0_0_0, y_0_1_0, y_0_2_0, y_0_3_0, y_0_4_0
     cdef V y_0_5_0
-    # bordered: padding
+    # bordered: border of zeros
     line = v_zero()
     for t in range(0, 120, 8):
         v_store(bordered + t, line)
@@ -355,4 +355,4 @@ def poison(buffer):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "cb1a1716da08cd559367726e9ff4a778e289a6c20afb8184c7c8f9626a4c2365"
+    return "6f6cfacdb75cd07b2f0bc12d459fb594f39983ad841387f08830c907d23944cd"
