@@ -27,6 +27,9 @@ LABELS = {
     "TESTED": """
         Results agreed on the stated inputs within the stated bound. Nothing is said of other inputs. Not a
         proof.""",
+    "NOT CHECKED": """
+        A user's function returned numbers that differ from the right ones by no more than rounding would
+        explain, so that exact agreement could neither be shown nor refuted. Exit code 3.""",
     "REFUTED": """
         A difference was found. The report names the first entry, in row-major order, at which the two sides
         differ, with both values. Exit code 1.""",

@@ -119,6 +119,13 @@ class Poly:
     def same(self, other: Poly) -> bool:
         return self.terms == other.terms
 
+    def rounds(self, right: Poly) -> bool:
+        """Whether this is the other polynomial with coefficients that floating point has rounded."""
+        keys = {*self.terms, *right.terms}
+        pairs = [(Fraction(self.terms.get(k, 0)), Fraction(right.terms.get(k, 0))) for k in keys]
+        near = all(abs(mine - theirs) * 2**40 <= max(Fraction(1), abs(theirs)) for mine, theirs in pairs)
+        return near and any(mine != theirs and mine.denominator > 1 for mine, theirs in pairs)
+
     def text(self, symbol: Callable[[int], str], most: int = 4) -> str:
         """Readable, at most `most` terms."""
         shown = []

@@ -200,6 +200,8 @@ def run_symbols(tried: Subject, case: Case) -> Outcome:
             poly = Poly.of(entry)
             if poly is None:
                 raise Refusal(f"an entry of the result is a {type(entry).__name__}")
+            if poly.rounds(right):
+                raise Refusal("its coefficients are the right ones rounded")
             if not poly.same(right):
                 where = ", ".join(str(int(i)) for i in np.unravel_index(number, got.shape))
                 texts = poly.text(case.symbol_text), right.text(case.symbol_text)
