@@ -114,7 +114,7 @@ def parse_shape(text: str) -> tuple[int, ...]:
     """The shape that "1,1,3,3" (or "(1, 1, 3, 3)") spells; LayerError on anything else."""
     inner = text.strip().removeprefix("(").removesuffix(")").strip().removesuffix(",")
     parts = [part.strip() for part in inner.split(",")]
-    expected = "whole numbers of at least 1, separated by commas: --input 1,1,3,3"
+    expected = "whole numbers from 1 up, of at most 18 digits, separated by commas: --input 1,1,3,3"
     if len(parts) > MAX_AXES:
         raise LayerError(
             "too many axes", where="--input", expected=f"at most {MAX_AXES}", got=f"{len(parts)} axes"
