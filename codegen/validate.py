@@ -128,7 +128,8 @@ def check_trace(rig: Rig, tracer: Tracer, runs: int = 1) -> Check:
         rig.kernel,
         "trace",
         f"from poisoned memory{stale}, the expression that reaches each of the {facts['entries']} entries is "
-        f"exactly the sum of the definition's terms ({facts['terms']} in all), each once, at this shape",
+        f"exactly the sum of the definition's terms ({facts['terms']} in all), each once, at this shape, "
+        "products with zeros of the padding left aside",
         "deterministic",
         facts,
     )
