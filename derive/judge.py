@@ -30,10 +30,10 @@ from derive.meaning import Meaning, ScalarMeaning
 
 WHOLE = 1500
 """A loss of at most this many monomials is differentiated whole, for every entry."""
-SAMPLE_MONOMIALS = 800
-"""Monomials that the sampled entries of one claim may have together (about 0.3 s of SymPy)."""
+SAMPLE_MONOMIALS = 500
+"""Monomials that the sampled entries of one claim may have together (about 0.2 s of SymPy)."""
 
-PER_ENTRY = 128
+PER_ENTRY = 64
 """Monomials of one sampled entry that SymPy differentiates."""
 Monomial = tuple[Fraction, tuple[tuple[str, tuple[int, ...]], ...]]
 

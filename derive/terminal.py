@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from derive.errors import BackflipError, LayerError, LimitError
 
 MAX_AXES = 8
 """Most axes that an --input may have."""
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG)
 
 BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
 
@@ -61,7 +64,7 @@ def _outcome(fault: BaseException) -> tuple[int, str]:
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return BROKEN_PIPE, ""
-        case OSError():
+        case OSError(errno=code) if code in CANNOT_WRITE:
             return 3, f"error: cannot write\n  got:      {fault}\n  mend:     write to another place"
         case MemoryError():
             return 3, "error: out of memory\n  mend:     use a smaller layer or input"
