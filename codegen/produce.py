@@ -95,9 +95,11 @@ def _cached(request: Request, key: str) -> cache.Entry | None:
     if asked is None or compile.compiler_identity() not in (None, asked.record.get("compiler")):
         return None
     entry = cache.find("binaries", str(asked.record.get("binary")))
+    if entry is None:
+        return None
     told = {**_title(request), "isa": request.isa.name}
-    fits = entry is not None and all(entry.record.get(name) == value for name, value in told.items())
-    return entry if fits and len(entry.record.get("kernels", ())) == len(request.wanted) else None  # type: ignore[union-attr]
+    same = all(entry.record.get(name) == value for name, value in told.items())
+    return entry if same and len(entry.record.get("kernels", ())) == len(request.wanted) else None
 
 
 def _title(request: Request) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def test_rounded_results_are_neither_proved_nor_refuted() -> None:
         return np.fft.irfft(np.fft.rfft(grad.ravel()), grad.size).reshape(grad.shape)
 
     thirds = changed(first(lambda grad: grad * (1 / 3) * 3), on_symbols)
-    assert verify(thirds, LAYER, SHAPE).label in ("NOT CHECKED", "CHECKED, miss probability <= 2^-63")
+    assert verify(thirds, LAYER, SHAPE).label == "NOT CHECKED"
     found = verify(changed(first(there_and_back)), LAYER, SHAPE)
     assert found.label == "NOT CHECKED" and not found.ok and "rounding" in found.report
 
