@@ -76,13 +76,8 @@ def prove(
     if choices:
         raise LayerError("discrete choices go with a class", where="prove", got=", ".join(choices))
     if input_shape is None:
-        return prove_all_sizes(type(layer), _own(layer))
+        return prove_all_sizes(type(layer), layer.own_choices())
     return prove_at(layer, tuple(input_shape), progress)
-
-
-def _own(layer: Layer) -> dict[str, Any]:
-    """The layer's own discrete choices, batched."""
-    return {key: getattr(layer, key, values[0]) for key, values in type(layer).discrete.items()}
 
 
 def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:

@@ -1,8 +1,8 @@
 """Owns the passage from a claim over symbolic sizes to the same claim at given sizes.
 
 Substituting numbers for sizes is the only thing that happens, plus two rewrites that hold for every
-expression: an index that runs over one value is that value, and a condition without names that is
-true is left out (one that is false empties its sum).
+expression: an index that runs over one value is that value (a sum over none is 0), and a condition
+without names that is true is left out (one that is false empties its sum).
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def tidy(expr: Expr, units: Mapping[str, Form]) -> Expr:
 
 
 def _tidy_term(term: Sum, units: Mapping[str, Form]) -> Sum | None:
+    if any(i.extent == ZERO for i in term.indices):
+        return None
     plain = substitute(term, {**units, **unit_values(term.indices)})
     kept = []
     for condition in plain.conditions:

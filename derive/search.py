@@ -129,7 +129,6 @@ def _solve(rows: list[list[Fraction]], width: int) -> list[Fraction] | None:
 def main() -> None:
     """Rewrite derive/certificates/store.json with what the registry's claims need today."""
     import json
-    from itertools import product
     from pathlib import Path
 
     from derive.layers import registry
@@ -139,8 +138,8 @@ def main() -> None:
 
     oracle = Oracle({}, search)
     for kind in registry().values():
-        for choice in product(*kind.discrete.values()):
-            for claim in kind.claims(**dict(zip(kind.discrete, choice, strict=True))).values():
+        for choices in kind.variants():
+            for claim in kind.claims(**choices).values():
                 theorem(argue(claim, oracle))
     data = {key: {"shows": text} | to_data(c) for key, (text, c) in sorted(oracle.found.items())}
     path = Path(__file__).with_name("certificates") / "store.json"

@@ -6,11 +6,12 @@ Untrusted: the argument that comes out is believed only after `proof.theorem` ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from derive.check import upkeep
 from derive.claim import Argument, Claim, Step
 from derive.errors import ProofError
-from derive.expr import Expr
+from derive.expr import Expr, Sum
 from derive.oracle import Oracle
 from derive.rules import Proposal, chain, delta, guard, reindex, unfold
 from derive.steps import Context, replay, sizes_of
@@ -18,11 +19,25 @@ from derive.steps import Context, replay, sizes_of
 Rule = Callable[[Context, Expr], Iterable[Proposal]]
 
 SIDES: Mapping[str, tuple[Rule, ...]] = {
-    "definition side": (chain.propose, unfold.propose, delta.propose, guard.propose),
-    "closed-form side": (unfold.propose, delta.propose, guard.propose, reindex.propose),
+    "definition side": (
+        chain.propose,
+        unfold.propose,
+        delta.propose,
+        guard.propose,
+        guard.widen,
+        reindex.narrow,
+    ),
+    "closed-form side": (
+        unfold.propose,
+        delta.propose,
+        guard.propose,
+        guard.widen,
+        reindex.propose,
+        reindex.narrow,
+    ),
 }
 
-MOST_STEPS = 60
+MOST_STEPS = 600
 
 
 def argue(claim: Claim, oracle: Oracle) -> Argument:
@@ -46,8 +61,9 @@ def normalise(
 ) -> tuple[tuple[Step, ...], Expr]:
     """Steps from `start` until no rule applies, and where they end; earlier rules go first."""
     steps: list[Step] = []
+    refused: dict[tuple[Any, ...], Sum] = {}
     current = start
-    while (step := _next(context, current, rules, oracle)) is not None:
+    while (step := _next(context, current, rules, oracle, refused)) is not None:
         steps.append(step)
         current = step.after
         if len(steps) > MOST_STEPS:
@@ -57,12 +73,25 @@ def normalise(
     return tuple(steps), current
 
 
-def _next(context: Context, current: Expr, rules: tuple[Rule, ...], oracle: Oracle) -> Step | None:
+def _next(
+    context: Context,
+    current: Expr,
+    rules: tuple[Rule, ...],
+    oracle: Oracle,
+    refused: dict[tuple[Any, ...], Sum],
+) -> Step | None:
+    """The first proposal that can be certified; what was refused of a term is not tried again."""
     for proposal in _proposals(context, current, rules):
+        term = current.terms[proposal.arguments["term"]]
+        rest = tuple(v for k, v in proposal.arguments.items() if k != "term")
+        key = (id(term), proposal.rule, rest)
+        if key in refused:
+            continue
         after, needed = replay(context, current, proposal.rule, proposal.arguments)
         certificates = oracle.certificates(needed)
         if certificates is not None:
             return Step(proposal.rule, proposal.arguments, certificates, after, proposal.reason)
+        refused[key] = term
     return None
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from fractions import Fraction
+from functools import cache
+from itertools import product
+from math import prod
 from typing import Any, ClassVar
 
 from derive.claim import Claim
 from derive.errors import LayerError
-from derive.expr import Tensor
+from derive.expr import Read, Tensor
 from derive.index import Form
+from derive.layers.shapes import check_entries
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,17 @@ class Layer:
         raise NotImplementedError(f"{cls.__name__}: add claims() in derive/layers/")
 
     @classmethod
+    def variants(cls) -> Iterator[dict[str, Any]]:
+        """Every combination of discrete choices that the class has."""
+        for values in product(*cls.discrete.values()):
+            choices = dict(zip(cls.discrete, values, strict=True))
+            try:
+                cls.claims(**choices)
+            except LayerError:
+                continue
+            yield choices
+
+    @classmethod
     def chosen(cls, choices: Mapping[str, Any]) -> dict[str, Any]:
         """Every discrete choice: the given ones, the usual value for the rest."""
         for key, value in choices.items():
@@ -62,13 +78,55 @@ class Layer:
         """The discrete choices (bias, batched) that this instance makes at this shape."""
         raise NotImplementedError
 
+    def own_choices(self) -> dict[str, Any]:
+        """The discrete choices that this instance makes at any shape; the usual value for the rest."""
+        return {key: getattr(self, key, values[0]) for key, values in self.discrete.items()}
+
     def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
         """A value for every size named in `claims`; raises LayerError where the shape does not fit."""
         raise NotImplementedError
 
-    def operands(self, input_shape: Sequence[int], training: bool = False) -> tuple[Operand, ...]:
-        """The operands table at a shape; signatures, workspaces, documents and kernels follow it."""
-        raise NotImplementedError
+    def tables(self, input_shape: Sequence[int]) -> dict[str, tuple[Fraction, ...]]:
+        """The constants of the layer at a shape: tensor name -> its values, row-major.
+
+        A table is an input tensor of the claims, which hold whatever its values are; it is no operand.
+        """
+        return {}
+
+    def operands(
+        self, input_shape: Sequence[int], training: bool = False, **shapes: Sequence[int]
+    ) -> tuple[Operand, ...]:
+        """The operands table at a shape; signatures, workspaces, documents and kernels follow it.
+
+        Args:
+            training: makes no difference for layers without a training mode.
+            shapes: of operands that the layer and the input's shape leave open, by name; others must agree.
+        """
+        sizes, choices = self.sizes(input_shape), self.choices(input_shape)
+        claims = claims_of(type(self), tuple(sorted(choices.items())))
+        tables = self.tables(input_shape)
+        inputs = [t for t in claims["output"].setting.inputs if t.name not in tables]
+        read = frozenset().union(*(_read(c) for key, c in claims.items() if key != "output"))
+        found = [
+            Operand(t.name, user_shape(t, sizes), differentiable=t.name in claims, saved=t.name in read)
+            for t in inputs
+            if t.name != "grad_output"
+        ]
+        shape = user_shape(claims["output"].target, sizes)
+        found += [Operand(title, shape) for title in ("output", "grad_output")]
+        for operand in found:
+            check_entries(operand.name, operand.shape)
+            if tuple(shapes.get(operand.name, operand.shape)) != operand.shape:
+                raise LayerError(
+                    "wrong shape",
+                    where=operand.name,
+                    expected=str(operand.shape),
+                    got=str(tuple(shapes[operand.name])),
+                )
+        if unknown := shapes.keys() - {o.name for o in found}:
+            listed = ", ".join(o.name for o in found)
+            raise LayerError("no such operand", where=repr(self), expected=listed, got=", ".join(unknown))
+        return tuple(found)
 
     def output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
         return next(o.shape for o in self.operands(input_shape) if o.name == "output")
@@ -96,16 +154,28 @@ class Layer:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
+@cache
+def claims_of(kind: type[Layer], choices: tuple[tuple[str, Any], ...]) -> Mapping[str, Claim]:
+    """The claims of a class for its choices, made once."""
+    return kind.claims(**dict(choices))
+
+
+def _read(claim: Claim) -> frozenset[str]:
+    """The inputs that a claim's right side reads, directly or through definitions."""
+    found: set[str] = set()
+    pending = [claim.right]
+    while pending:
+        terms = pending.pop().body.terms
+        fresh = {f.tensor.name for t in terms for f in t.factors if isinstance(f, Read)} - found
+        found |= fresh
+        pending += [d for n in fresh if (d := claim.setting.definition(n)) is not None]
+    return frozenset(found)
+
+
 def user_shape(tensor: Tensor, sizes: Mapping[str, int]) -> tuple[int, ...]:
     """The shape a user sees: each layout group's extents multiplied."""
     extents = [int(f.evaluate(sizes)) for f in tensor.shape]
-    shape = []
-    for group in tensor.layout:
-        product = 1
-        for axis in group:
-            product *= extents[axis]
-        shape.append(product)
-    return tuple(shape)
+    return tuple(prod(extents[axis] for axis in group) for group in tensor.layout)
 
 
 def flat_index(tensor: Tensor, index: Sequence[Form]) -> tuple[Form, ...]:

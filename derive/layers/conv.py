@@ -1,4 +1,4 @@
-"""Conv2d, with torch.nn.Conv2d's arguments."""
+"""Conv1d, Conv2d and Conv3d, with torch.nn's arguments."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from typing import Any, ClassVar
 
 from derive.claim import Claim
 from derive.errors import LayerError
-from derive.layers.base import Layer, Operand, user_shape
+from derive.layers.base import Layer
 from derive.layers.shapes import (
     Pair,
+    as_tuples,
     axis_tuple,
-    check_entries,
     check_input,
+    check_pad,
     flag,
     padding_pairs,
     positive_int,
+    spatial_layout,
 )
-from derive.statements.convolution import Axis, Statement
+from derive.statements.convolution import Statement
+from derive.statements.padding import MODES
 
 
 @dataclass(frozen=True, repr=False)
-class Conv2d(Layer):
-    """Two-dimensional cross-correlation with zero padding, as torch.nn.Conv2d.
+class _Conv(Layer):
+    """Cross-correlation of any rank with padding.
 
-    output[n, k, y, x] = bias[k] + sum over c, a, b of
-    weight[k, c, a, b] * input[n, c, stride*y + dilation*a - padding, stride*x + dilation*b - padding],
-    where an entry outside the input counts as zero; channels c run within the group of k.
+    output[n, k, y, ...] = bias[k] + sum over c, a, ... of
+    weight[k, c, a, ...] * input[n, c, stride*y + dilation*a - padding, ...],
+    where an entry outside the input is what `padding_mode` says; channels c run within the group of k.
 
     Args:
         in_channels, out_channels: divisible by `groups`.
@@ -36,8 +39,9 @@ class Conv2d(Layer):
             zero at the end), 'valid' or 'full' (dilation * (kernel_size - 1) on both sides).
         groups: number of groups that channels are split into.
         bias: whether a bias is added.
+        padding_mode: 'zeros', 'reflect', 'replicate' or 'circular'.
 
-    Shapes: input (N, in_channels, H, W) or (in_channels, H, W); weight (out_channels,
+    Shapes: input (N, in_channels, *lengths) or (in_channels, *lengths); weight (out_channels,
     in_channels // groups, *kernel_size); bias (out_channels,). Raises LayerError on anything else.
     """
 
@@ -49,16 +53,14 @@ class Conv2d(Layer):
     dilation: int | tuple[int, ...] = 1
     groups: int = 1
     bias: bool = True
+    padding_mode: str = "zeros"
 
-    tags: ClassVar[tuple[str, ...]] = ("h", "w")
-    discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"bias": (True, False), "batched": (True, False)}
-    examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
-        ("Conv2d(1, 1, 2)", (1, 1, 3, 3)),
-        ("Conv2d(1, 2, 3, stride=2)", (1, 1, 6, 5)),
-        ("Conv2d(2, 4, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), groups=2)", (2, 2, 6, 5)),
-        ("Conv2d(1, 1, 2, padding=1, dilation=(2, 1), bias=False)", (1, 4, 3)),
-        ("Conv2d(1, 6, 5, padding=2)", (1, 1, 28, 28)),
-    )
+    tags: ClassVar[tuple[str, ...]] = ()
+    discrete: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "bias": (True, False),
+        "batched": (True, False),
+        "padding_mode": MODES,
+    }
 
     def __post_init__(self) -> None:
         for where in ("in_channels", "out_channels", "groups"):
@@ -73,8 +75,15 @@ class Conv2d(Layer):
                     got=str(getattr(self, where)),
                 )
         for where in ("kernel_size", "stride", "padding", "dilation"):
-            object.__setattr__(self, where, _as_tuples(getattr(self, where)))
-        _ = self.kernel, self.paddings
+            object.__setattr__(self, where, as_tuples(getattr(self, where)))
+        if self.padding_mode not in MODES:
+            raise LayerError(
+                "unknown padding_mode",
+                where="padding_mode",
+                expected=" or ".join(MODES),
+                got=repr(self.padding_mode),
+            )
+        _ = self.kernel, self.paddings, self.strides, self.dilations
 
     @property
     def rank(self) -> int:
@@ -105,12 +114,13 @@ class Conv2d(Layer):
     def claims(cls, **choices: Any) -> dict[str, Claim]:
         """Forward form and gradients over symbolic sizes: keys 'output', 'input', 'weight', 'bias'.
 
-        Choices: bias (True or False), batched (True or False).
+        Choices: bias (True or False), batched (True or False), padding_mode.
         """
-        return Statement(tuple(Axis(t) for t in cls.tags), **cls.chosen(choices)).claims()
+        chosen = cls.chosen(choices)
+        return Statement.of(cls.tags, chosen["bias"], chosen["batched"], chosen["padding_mode"]).claims()
 
     def choices(self, input_shape: Sequence[int]) -> dict[str, Any]:
-        return {"bias": self.bias, "batched": len(input_shape) == self.rank + 2}
+        return self.own_choices() | {"batched": len(input_shape) == self.rank + 2}
 
     def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
         shape = self._checked(input_shape)
@@ -137,7 +147,7 @@ class Conv2d(Layer):
         return sizes
 
     def _checked(self, input_shape: Sequence[int]) -> tuple[int, ...]:
-        shape = check_input(input_shape, self.rank, "(N, C, H, W) or (C, H, W)")
+        shape = check_input(input_shape, self.rank, spatial_layout(self.tags))
         if shape[-self.rank - 1] != self.in_channels:
             raise LayerError(
                 "wrong number of channels",
@@ -157,37 +167,48 @@ class Conv2d(Layer):
                     mend="enlarge the input, use a smaller kernel, or padding of at least "
                     f"{reach + 1 - length} in all",
                 )
+            check_pad(self.padding_mode, self.tags[i], length, before, after)
         return shape
-
-    def operands(self, input_shape: Sequence[int], training: bool = False) -> tuple[Operand, ...]:
-        """input, weight, bias (where there is one), output, grad_output; dtype "floating"."""
-        sizes, statement = self.sizes(input_shape), self.statement(input_shape)
-        listed = [("input", statement.x, True), ("weight", statement.w, True)]
-        listed += [("bias", statement.b, False)] if self.bias else []
-        shaped = [
-            Operand(title, user_shape(tensor, sizes), differentiable=True, saved=saved)
-            for title, tensor, saved in listed
-        ]
-        shaped += [Operand(t, user_shape(statement.y, sizes)) for t in ("output", "grad_output")]
-        for operand in shaped:
-            check_entries(operand.name, operand.shape)
-        return tuple(shaped)
 
     def array_program(self, wrt: str, input_shape: Sequence[int]) -> Any:
         """Zero-insert, pad, flip and slide windows, for the gradients; see `derive.program`."""
         from derive.program import convolution_program
 
         shapes = {o.name: o.shape for o in self.operands(input_shape)}
-        if wrt not in ("input", "weight", "bias"):
+        if wrt not in ("input", "weight", "bias") or self.padding_mode != "zeros":
             return None
         return convolution_program(self, shapes["input"], shapes["output"], shapes["weight"], wrt)
 
-    def statement(self, input_shape: Sequence[int]) -> Statement:
-        return Statement(tuple(Axis(t) for t in self.tags), self.bias, len(input_shape) == self.rank + 2)
+
+class Conv1d(_Conv):
+    """One-dimensional cross-correlation, as torch.nn.Conv1d; input (N, in_channels, W)."""
+
+    tags: ClassVar[tuple[str, ...]] = ("w",)
+    examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
+        ("Conv1d(1, 1, 2, padding=full)", (1, 1, 5)),
+        ("Conv1d(2, 3, 3, stride=2, padding=1, padding_mode=circular)", (2, 2, 7)),
+    )
 
 
-def _as_tuples(value: Any) -> Any:
-    """Lists become tuples, NumPy's whole numbers ints: layers compare, hash and print by value."""
-    if isinstance(value, (list, tuple)):
-        return tuple(_as_tuples(v) for v in value)
-    return value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else value
+class Conv2d(_Conv):
+    """Two-dimensional cross-correlation, as torch.nn.Conv2d; input (N, in_channels, H, W)."""
+
+    tags: ClassVar[tuple[str, ...]] = ("h", "w")
+    examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
+        ("Conv2d(1, 1, 2)", (1, 1, 3, 3)),
+        ("Conv2d(1, 2, 3, stride=2)", (1, 1, 6, 5)),
+        ("Conv2d(2, 4, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), groups=2)", (2, 2, 6, 5)),
+        ("Conv2d(1, 1, 2, padding=1, dilation=(2, 1), bias=False)", (1, 4, 3)),
+        ("Conv2d(1, 6, 5, padding=2)", (1, 1, 28, 28)),
+        ("Conv2d(1, 1, 3, padding=1, padding_mode=reflect)", (1, 1, 4, 3)),
+    )
+
+
+class Conv3d(_Conv):
+    """Three-dimensional cross-correlation, as torch.nn.Conv3d; input (N, in_channels, D, H, W)."""
+
+    tags: ClassVar[tuple[str, ...]] = ("d", "h", "w")
+    examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
+        ("Conv3d(1, 2, 2)", (1, 1, 3, 3, 3)),
+        ("Conv3d(2, 2, (1, 3, 2), stride=(1, 2, 1), padding=(0, 1, 1), groups=2)", (2, 2, 5, 4)),
+    )

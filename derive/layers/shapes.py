@@ -132,3 +132,64 @@ def check_entries(where: str, shape: Sequence[int]) -> None:
             mend="use a smaller batch, image or channel count; the gradients of larger ones follow the "
             "theorem for all sizes (backflip prove Conv2d --all-sizes)",
         )
+
+
+def as_tuples(value: Any) -> Any:
+    """Lists become tuples, NumPy's whole numbers ints: layers compare, hash and print by value."""
+    if isinstance(value, (list, tuple)):
+        return tuple(as_tuples(v) for v in value)
+    return value.__index__() if hasattr(value, "__index__") and not isinstance(value, bool) else value
+
+
+def spatial_layout(tags: Sequence[str]) -> str:
+    """What an input's axes are: "(N, C, H, W) or (C, H, W)"."""
+    lengths = ", ".join(t.upper() for t in tags)
+    return f"(N, C, {lengths}) or (C, {lengths})"
+
+
+def check_pad(mode: str, tag: str, length: int, before: int, after: int) -> None:
+    """Refuse a reflection or a wrap that needs more entries than the axis has, as PyTorch does."""
+    most = {"reflect": length - 1, "circular": length}.get(mode)
+    if most is not None and max(before, after) > most:
+        raise LayerError(
+            "padding too wide for the input",
+            where=f"spatial axis {tag.upper()}",
+            expected=f"at most {most} on either side of {length} entries",
+            got=f"{before} before, {after} after",
+            mend="a smaller padding, or mode replicate",
+        )
+
+
+def check_channels(shape: Sequence[int], rank: int, wanted: int) -> None:
+    """The channel axis, before `rank` spatial ones, has the wanted length."""
+    if shape[-rank - 1] != wanted:
+        raise LayerError(
+            "wrong number of channels",
+            where=f"input_shape[{len(shape) - rank - 1}]",
+            expected=f"in_channels={wanted}",
+            got=str(shape[-rank - 1]),
+        )
+
+
+def divisible(where: str, number: int, by: str, divisor: int) -> None:
+    if number % divisor:
+        raise LayerError(
+            f"{where} not divisible by {by}",
+            where=where,
+            expected=f"a multiple of {by}={divisor}",
+            got=str(number),
+        )
+
+
+def check_shape(shape: Any, least: int, most: int, where: str = "input_shape") -> tuple[int, ...]:
+    """A shape of `least` to `most` axes as ints."""
+    if isinstance(shape, (str, bytes)) or not isinstance(shape, Sequence):
+        raise LayerError("not a shape", where=where, expected="whole numbers", got=repr(shape))
+    if not least <= len(shape) <= most:
+        raise LayerError(
+            "wrong number of axes",
+            where=where,
+            expected=f"{least} to {most} axes",
+            got=f"{len(shape)}: {tuple(shape)!r}",
+        )
+    return tuple(positive_int(f"{where}[{i}]", v) for i, v in enumerate(shape))

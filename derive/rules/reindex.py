@@ -1,13 +1,13 @@
-"""Proposes: sum over v of f(v) = sum over v' of f(v(v')), where a kernel is read at size - 1 - v."""
+"""Proposes: sum over v of f(v) = sum over v' of f(v(v')): a flip undone, or a range that a bracket narrows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from derive.expr import Expr, Read
-from derive.index import ONE, name
+from derive.index import ONE, Within, name
 from derive.rules import Proposal, fresh_names
-from derive.steps import Context
+from derive.steps import Context, sizes_of
 
 
 def propose(context: Context, expr: Expr) -> Iterator[Proposal]:
@@ -33,3 +33,27 @@ def propose(context: Context, expr: Expr) -> Iterator[Proposal]:
                     yield Proposal(
                         "reindex", arguments, f"change of variable {new} := {place}: undo the flip"
                     )
+
+
+def narrow(context: Context, expr: Expr) -> Iterator[Proposal]:
+    """v' := v + c, where the bracket [0 <= v + c < h] leaves h values of v."""
+    sizes = sizes_of(context.setting)
+    for t, term in enumerate(expr.terms):
+        for condition in term.conditions:
+            if not isinstance(condition, Within) or not condition.high.names <= sizes:
+                continue
+            for index in term.indices:
+                shift = condition.form - index.form
+                if condition.form.coefficient(index.name) != ONE or not shift.names <= sizes:
+                    continue
+                (new,) = fresh_names([index.name], context.taken(term))
+                arguments = {
+                    "term": t,
+                    "index": index.name,
+                    "new": new,
+                    "extent": condition.high,
+                    "forward": name(new) - shift,
+                    "backward": condition.form,
+                }
+                reason = f"change of variable {new} := {condition.form}: the bracket's own range"
+                yield Proposal("reindex", arguments, reason)

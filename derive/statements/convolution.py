@@ -1,9 +1,11 @@
-"""Owns what a convolution of any rank is: its definition with explicit zero padding, and its closed forms.
+"""Owns what a convolution of any rank is: its definition with its padding explicit, and its closed forms.
 
 Source of the definition: torch.nn.Conv2d. Rank lives in `axes` alone, so one statement serves every
 rank. Sizes: C and K are channels *per group*; on an axis h the symbols are H (input), H_out, k_h, s_h
 (stride), d_h (dilation), p_h and q_h (padding before and after) and r_h, the rows that the stride
-leaves over: H + p_h + q_h - d_h (k_h - 1) - 1 = s_h (H_out - 1) + r_h with 0 <= r_h < s_h.
+leaves over: H + p_h + q_h - d_h (k_h - 1) - 1 = s_h (H_out - 1) + r_h with 0 <= r_h < s_h. Zeros stand
+in the definition as brackets; another padding mode is a stage of its own in front of it (`padding.py`),
+and its folding back the last step of the input gradient.
 """
 
 from __future__ import annotations
@@ -13,16 +15,19 @@ from typing import ClassVar
 
 from derive.claim import Claim, Fact, Setting
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
-from derive.index import Condition, Form, Index, Within, Zero, name
+from derive.index import ZERO, Condition, Form, Index, Within, Zero, name
+from derive.statements import padding
+from derive.statements.model import forms
 
 N, GROUPS, C, K = name("N"), name("groups"), name("C"), name("K")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The symbolic sizes of one spatial axis; `tag` ends their names."""
+    """The symbolic sizes of one spatial axis; `tag` ends their names, `zeros` where zeros are its padding."""
 
     tag: str
+    zeros: bool = True
 
     def __post_init__(self) -> None:
         sized = {"kernel": "k", "stride": "s", "dilation": "d", "before": "p", "after": "q", "leftover": "r"}
@@ -57,12 +62,22 @@ class Axis:
     @property
     def border(self) -> Form:
         """Zeros put before the stuffed grad_output; a negative border crops."""
-        return self.reach - self.before
+        return self.reach - (self.before if self.zeros else ZERO)
 
     @property
     def bordered(self) -> Form:
         """Length after both borders and the leftover rows at the end."""
-        return self.stuffed + self.border + (self.reach - self.after) + self.leftover
+        behind = self.reach - (self.after if self.zeros else ZERO)
+        return self.stuffed + self.border + behind + self.leftover
+
+    @property
+    def padded(self) -> Form:
+        return self.length + self.before + self.after
+
+    @property
+    def seen(self) -> Form:
+        """Length of what the kernel slides over before any zeros: the input, or its padded stage."""
+        return self.length if self.zeros else self.padded
 
     def facts(self) -> tuple[Fact, ...]:
         whole = self.length + self.before + self.after - self.reach - 1
@@ -82,6 +97,11 @@ class Statement:
     axes: tuple[Axis, ...]
     bias: bool
     batched: bool
+    mode: str = "zeros"
+
+    @staticmethod
+    def of(tags: tuple[str, ...], bias: bool, batched: bool, mode: str) -> Statement:
+        return Statement(tuple(Axis(t, mode == "zeros") for t in tags), bias, batched, mode)
 
     def along(self, letter: str, extent: str) -> tuple[Index, ...]:
         """One index an axis: `letter`_h, `letter`_w running over that size of the axis."""
@@ -125,9 +145,18 @@ class Statement:
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        return tuple(Fact(size - 1) for size in (N, GROUPS, C, K)) + tuple(
-            f for a in self.axes for f in a.facts()
-        )
+        found = tuple(Fact(size - 1) for size in (N, GROUPS, C, K))
+        found += tuple(f for a in self.axes for f in a.facts())
+        more = (f for a in self.axes for f in padding.Padded(a.tag).facts(self.mode))
+        return found if self.mode == "zeros" else found + tuple(f for f in more if f not in found)
+
+    @property
+    def stages(self) -> tuple[Definition, ...]:
+        """The padding of a mode other than zeros; the last one is the padded input."""
+        if self.mode == "zeros":
+            return ()
+        lead, axes = (self.n, self.group, self.c), [padding.Padded(a.tag) for a in self.axes]
+        return padding.stages(self.x, lead, axes, self.mode, "padded_input")
 
     def bias_terms(self) -> tuple[Sum, ...]:
         read = Read(self.b, (self.group.form, self.k.form))
@@ -140,6 +169,8 @@ class Statement:
     def output(self) -> Definition:
         """The layer itself, zero padding as explicit brackets."""
         o, a = self.along("o", "out"), self.along("a", "kernel")
+        if self.stages:
+            return Definition(self.y, (self.n, self.group, self.k, *o), self.correlation(), "the layer")
         seen = tuple(t - axis.before for t, axis in zip(self.taps(), self.axes, strict=True))
         inside = tuple(Within(s, axis.length) for s, axis in zip(seen, self.axes, strict=True))
         weight = Read(self.w, forms(self.group, self.k, self.c, *a))
@@ -153,8 +184,17 @@ class Statement:
         body = Expr((Sum(where, (), (Read(self.g, forms(*where)), Read(self.y, forms(*where)))),))
         return Definition(Tensor("loss", ()), (), body, "the loss, linear in the output")
 
+    def correlation(self) -> Expr:
+        """The sum over taps and channels of the weight times the padded input."""
+        taps = self.along("a", "kernel")
+        weight = Read(self.w, forms(self.group, self.k, self.c, *taps))
+        pixel = Read(self.padded().tensor, (*forms(self.n, self.group, self.c), *self.taps()))
+        return Expr((Sum((self.c, *taps), (), (weight, pixel)), *self.bias_terms()))
+
     def padded(self) -> Definition:
-        """The input with its zero padding written out."""
+        """The input with its padding written out."""
+        if self.stages:
+            return self.stages[-1]
         e = tuple(Index(f"e_{a.tag}", a.length + a.before + a.after) for a in self.axes)
         spots = tuple(i.form - a.before for i, a in zip(e, self.axes, strict=True))
         inside = tuple(Within(s, a.length) for s, a in zip(spots, self.axes, strict=True))
@@ -194,7 +234,8 @@ class Statement:
         return Definition(self.kernel("flipped", C, K), where, single(read), "flip and channel exchange")
 
     def settings(self, *helpers: Definition) -> Setting:
-        return Setting(self.facts, self.inputs, (self.output(), self.loss(), *helpers))
+        fresh = tuple(h for h in helpers if h not in self.stages)
+        return Setting(self.facts, self.inputs, (*self.stages, self.output(), self.loss(), *fresh))
 
     def gradient(
         self, target: Tensor, where: tuple[Index, ...], right: Definition, *helpers: Definition
@@ -204,10 +245,7 @@ class Statement:
 
     def forward_claim(self) -> Claim:
         """output = correlation of the zero-padded input with the weight, read at every stride-th place."""
-        padded, definition = self.padded(), self.output()
-        weight = Read(self.w, forms(self.group, self.k, self.c, *self.along("a", "kernel")))
-        pixel = Read(padded.tensor, (*forms(self.n, self.group, self.c), *self.taps()))
-        body = Expr((Sum((self.c, *self.along("a", "kernel")), (), (weight, pixel)), *self.bias_terms()))
+        padded, definition, body = self.padded(), self.output(), self.correlation()
         right = Definition(self.tensor("correlated", K, "out"), definition.indices, body, "correlation")
         left = single(Read(self.y, forms(*definition.indices)))
         return Claim("output", self.settings(padded), left, right, self.y)
@@ -215,15 +253,22 @@ class Statement:
     def input_claim(self) -> Claim:
         """grad_input = correlation (stride 1, same dilation) of bordered with the flipped kernel."""
         bordered, flipped = self.bordered(), self.flipped()
-        where = (self.n, self.group, self.c, *self.along("i", "length"))
+        lead = (self.n, self.group, self.c)
+        places = self.along("e", "seen") if self.stages else self.along("i", "length")
         b = self.along("b", "kernel")
-        spots = tuple(name(f"i_{a.tag}") + a.dilation * i.form for i, a in zip(b, self.axes, strict=True))
+        spots = tuple(i.form + a.dilation * j.form for i, j, a in zip(places, b, self.axes, strict=True))
         image = Read(bordered.tensor, (*forms(self.n, self.group, self.k), *spots))
         kernel = Read(flipped.tensor, forms(self.group, self.c, self.k, *b))
         shape = (N, GROUPS, C, *(a.bordered - a.reach for a in self.axes))
         body = Expr((Sum((self.k, *b), (), (image, kernel)),))
-        right = Definition(Tensor("grad_input", shape, self.x.layout), where, body, "correlation")
-        return self.gradient(self.x, where, right, self.spread(), bordered, flipped)
+        title = "grad_padded" if self.stages else "grad_input"
+        right = Definition(Tensor(title, shape, self.x.layout), (*lead, *places), body, "correlation")
+        helpers = (self.spread(), bordered, flipped)
+        if not self.stages:
+            return self.gradient(self.x, right.indices, right, *helpers)
+        axes = [padding.Padded(a.tag) for a in self.axes]
+        *folded, grad = padding.folds(right.tensor, lead, axes, self.mode, "grad_input")
+        return self.gradient(self.x, grad.indices, grad, *helpers, right, *folded)
 
     def weight_claim(self) -> Claim:
         """grad_weight = correlation of the padded input with spread; tap a is read at dilation * a."""
@@ -253,7 +298,3 @@ class Statement:
     def claims(self) -> dict[str, Claim]:
         found = {"output": self.forward_claim(), "input": self.input_claim(), "weight": self.weight_claim()}
         return found | ({"bias": self.bias_claim()} if self.bias else {})
-
-
-def forms(*indices: Index) -> tuple[Form, ...]:
-    return tuple(i.form for i in indices)
