@@ -136,7 +136,8 @@ class Derivation:
 
         inner = internal_index(self.general.target, where, self.sizes)
         values = {i.name: v for i, v in zip(self.claim.indices, inner, strict=True)}
-        return entry(self.claim.setting, self.claim.right.body, values)
+        tables = self.layer.tables(self.input_shape)
+        return entry(self.claim.setting, self.claim.right.body, values, tables)
 
     def to_text(self) -> str:
         return self._rendered("text")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from itertools import product
 from math import prod
@@ -30,16 +31,20 @@ __all__ = ["Meaning", "ScalarMeaning", "SymbolicLayer", "entry", "equation", "sy
 MAX_MONOMIALS = 200_000
 """Monomials of a loss that SymPy is asked to hold (about 20 s and 1 GB)."""
 Values = Mapping[str, int]
+Tables = Mapping[str, Sequence[Fraction]]
 
 
 class Meaning:
     """The meaning of expressions in one setting at given sizes; entries of definitions are remembered.
 
-    Tensors named in `keep` stand for themselves although they are defined.
+    Tensors named in `keep` stand for themselves although they are defined; those in `tables` are numbers,
+    given row-major.
     """
 
-    def __init__(self, setting: Setting, keep: frozenset[str] = frozenset()) -> None:
-        self.setting, self.keep = setting, keep
+    def __init__(
+        self, setting: Setting, keep: frozenset[str] = frozenset(), tables: Tables | None = None
+    ) -> None:
+        self.setting, self.keep, self.tables = setting, keep, tables or {}
         self.inputs = {t.name for t in setting.inputs} | keep
         self.known: dict[tuple[str, tuple[int, ...]], sympy.Expr] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -82,13 +87,23 @@ class Meaning:
         """One entry: a symbol of an input, or the definition there."""
         key = (tensor.name, at)
         if key not in self.known:
-            if tensor.name in self.inputs:
+            if tensor.name in self.tables:
+                self.known[key] = self.constant(tensor, at)
+            elif tensor.name in self.inputs:
                 self.known[key] = self.symbol(tensor, at)
             else:
                 definition = self.definition(tensor)
                 values = {i.name: v for i, v in zip(definition.indices, at, strict=True)}
                 self.known[key] = self.expr(definition.body, values)
         return self.known[key]
+
+    def constant(self, tensor: Tensor, at: tuple[int, ...]) -> sympy.Expr:
+        """The value of a table's entry."""
+        flat = 0
+        for position, extent in zip(at, self.shape(tensor), strict=True):
+            flat = flat * extent + position
+        value = self.tables[tensor.name][flat]
+        return sympy.Rational(value.numerator, value.denominator)
 
     def definition(self, tensor: Tensor) -> Definition:
         found = self.setting.definition(tensor.name)
@@ -127,7 +142,7 @@ class Meaning:
         return (
             self
             if kept in self.inputs
-            else self._kept.setdefault(kept, Meaning(self.setting, self.keep | {kept}))
+            else self._kept.setdefault(kept, Meaning(self.setting, self.keep | {kept}, self.tables))
         )
 
     @cached_property
@@ -179,13 +194,13 @@ def _next(
     return indices[0], range(int(indices[0].extent.evaluate({})))
 
 
-def entry(setting: Setting, expr: Expr, values: Values) -> sympy.Expr:
+def entry(setting: Setting, expr: Expr, values: Values, tables: Tables | None = None) -> sympy.Expr:
     """The meaning of an expression of a claim at given sizes, where its free indices have these values.
 
     Returns a SymPy expression over IndexedBase("input")[...], ... with the user's full-rank 0-based index.
     Raises ProofError where a tensor would be read outside its shape.
     """
-    return Meaning(setting).expr(expr, values)
+    return Meaning(setting, tables=tables).expr(expr, values)
 
 
 @dataclass(frozen=True)
@@ -236,7 +251,7 @@ def symbolic_layer(layer: Layer, input_shape: tuple[int, ...]) -> SymbolicLayer:
     if definition is None:
         raise ProofError("tensor without definition", where=str(claim.target))
     check_size(layer, definition)
-    means = Meaning(claim.setting)
+    means = Meaning(claim.setting, tables=layer.tables(input_shape))
     shape = operands["output"]
     cells = product(*(range(n) for n in means.shape(claim.target)))
     entries = [sympy.expand(means.entry(claim.target, at)) for at in cells]

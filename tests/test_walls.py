@@ -48,10 +48,10 @@ WALLS = (
         free=rf"{LANGUAGE}(\..*)?|derive\.layers\.(base|shapes)(\..*)?|derive\.(statements|program)\b.*",
     ),
     Wall(
-        "a statement sees only the language",
+        "a statement sees only the language and other statements",
         r"derive/statements/.*",
         r"derive\b.*",
-        free=rf"{LANGUAGE}(\..*)?",
+        free=rf"{LANGUAGE}(\..*)?|derive\.statements\b.*",
     ),
     Wall(
         "a rule sees only the language and the steps",

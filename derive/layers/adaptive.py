@@ -1,4 +1,4 @@
-"""AdaptiveAvgPool1d, AdaptiveAvgPool2d and AdaptiveAvgPool3d, with torch.nn's arguments; global mean at size 1."""
+"""AdaptiveAvgPool1d to AdaptiveAvgPool3d, with torch.nn's arguments; the global mean at output size 1."""
 
 from __future__ import annotations
 

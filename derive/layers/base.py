@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
-from functools import cache
 from itertools import product
 from math import prod
 from typing import Any, ClassVar
@@ -103,7 +102,7 @@ class Layer:
             shapes: of operands that the layer and the input's shape leave open, by name; others must agree.
         """
         sizes, choices = self.sizes(input_shape), self.choices(input_shape)
-        claims = claims_of(type(self), tuple(sorted(choices.items())))
+        claims = claims_of(type(self), choices)
         tables = self.tables(input_shape)
         inputs = [t for t in claims["output"].setting.inputs if t.name not in tables]
         read = frozenset().union(*(_read(c) for key, c in claims.items() if key != "output"))
@@ -154,10 +153,15 @@ class Layer:
         return f"{type(self).__name__}({', '.join(parts)})"
 
 
-@cache
-def claims_of(kind: type[Layer], choices: tuple[tuple[str, Any], ...]) -> Mapping[str, Claim]:
+_CLAIMS: dict[tuple[type[Layer], tuple[tuple[str, Any], ...]], Mapping[str, Claim]] = {}
+
+
+def claims_of(kind: type[Layer], choices: Mapping[str, Any]) -> Mapping[str, Claim]:
     """The claims of a class for its choices, made once."""
-    return kind.claims(**dict(choices))
+    key = (kind, tuple(sorted(choices.items())))
+    if key not in _CLAIMS:
+        _CLAIMS[key] = kind.claims(**choices)
+    return _CLAIMS[key]
 
 
 def _read(claim: Claim) -> frozenset[str]:

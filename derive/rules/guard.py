@@ -1,4 +1,4 @@
-"""Proposes: [a][b] f = [b] f, where b implies a; and [a][e = 0] f = [a'][e = 0] f, where e turns a into a'."""
+"""Proposes: [a][b] f = [b] f, where b implies a; and a bracket in other words, where an equation allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proposes: sum over v of f(v) = sum over v' of f(v(v')): a flip undone, or a range that a bracket narrows."""
+"""Proposes: sum over v of f(v) = sum over v' of f(v(v')): a flip undone, or a bracket's own range."""
 
 from __future__ import annotations
 
