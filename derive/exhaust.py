@@ -22,7 +22,7 @@ import numpy as np
 
 from derive.claim import Claim, Setting
 from derive.errors import LimitError, ProofError
-from derive.exhaust_codes import ENTRY, Encoding
+from derive.exhaust_codes import Encoding
 from derive.exhaust_plan import Chunk, Plan, Side, plan, plan_equation
 from derive.exhaust_rows import Array, check_reads, sizes
 from derive.expr import Expr, Partial, Sum, Tensor
@@ -223,12 +223,12 @@ def _excess(left: Bag, right: Bag) -> Array:
 
 
 def _first_difference(work: Plan, failed: Chunk) -> Difference:
-    shape = work.encoding.shapes[ENTRY]
+    shape = tuple(int(i.extent.evaluate({})) for i in work.left.free)
     numbers = []
     for chunk in (c for c in work.chunks if c.entries == failed.entries):
         wrong = _excess(*(collect(side, chunk, work.encoding) for side in (work.left, work.right)))
         if len(wrong):
-            digits = tuple(work.encoding.digit(wrong, ENTRY, axis) for axis in range(len(shape)))
+            digits = tuple(work.encoding.entries(wrong, axis) for axis in range(len(shape)))
             numbers.append(int(np.ravel_multi_index(digits, shape).min()) if shape else 0)
     index = tuple(int(v) for v in np.unravel_index(min(numbers), shape)) if shape else ()
     only = Chunk(tuple((i, v, v + 1) for i, v in zip(work.left.free, index, strict=True)))

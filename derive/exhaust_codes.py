@@ -8,7 +8,7 @@ short array a component.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
@@ -25,55 +25,33 @@ ENTRY: Slot = ("", 0)
 CODE_LIMIT = 2**62
 
 
+Signature = frozenset[Slot]
+"""The slots that a term's monomials fill, the entry's left aside."""
+
+
 @dataclass(frozen=True)
-class Encoding:
-    """How an entry and a monomial become one int64: mixed-radix digits, one for each axis.
+class Digits:
+    """Entry and monomial of one signature as one int64: mixed-radix digits, one for each axis.
 
     Slot ("", 0) is the entry of the claim; slot (T, j) is the j-th read of input T. `weights[slot][axis]`
-    is the value of one step on that axis, `flags[slot]` is added where the slot is in use. The radix of
-    a digit is the axis's extent, so distinct (entry, monomial) have distinct codes; of several reads of
-    one tensor the larger address comes first, so a monomial is a multiset.
+    is the value of one step on that axis. The radix of a digit is the axis's extent, so distinct (entry,
+    monomial) have distinct codes below `scale`; of several reads of one tensor the larger address comes
+    first, so a monomial is a multiset.
     """
 
     weights: Mapping[Slot, tuple[int, ...]]
-    flags: Mapping[Slot, int]
     shapes: Mapping[Slot, tuple[int, ...]]
+    scale: int
 
     @staticmethod
-    def build(order: Sequence[tuple[Slot, int]], shapes: Mapping[Slot, tuple[int, ...]]) -> Encoding:
-        """Digits in the given order, most significant first; flags above all.
-
-        Raises LimitError where the product of the radices reaches 2^62: an error, never an overflow.
-        """
+    def build(order: Sequence[tuple[Slot, int]], shapes: Mapping[Slot, tuple[int, ...]]) -> Digits:
+        """Digits in the given order, most significant first."""
         scale = 1
         weights = {slot: [0] * len(shape) for slot, shape in shapes.items()}
         for slot, axis in reversed(order):
             weights[slot][axis] = scale
             scale *= shapes[slot][axis]
-        flags = {ENTRY: 0}
-        for slot in shapes:
-            if slot != ENTRY:
-                flags[slot], scale = scale, scale * 2
-        if scale >= CODE_LIMIT:
-            raise LimitError(
-                "too large to compare entry by entry",
-                expected="codes of entry and factors that fit 62 bits",
-                got=f"{scale.bit_length()} bits",
-                mend="use a smaller batch, image or channel count, or prove --all-sizes",
-            )
-        return Encoding({slot: tuple(w) for slot, w in weights.items()}, flags, shapes)
-
-    def digit(self, codes: Array, slot: Slot, axis: int) -> Array:
-        """The coordinate on one axis of a slot, of every code."""
-        return codes // self.weights[slot][axis] % self.shapes[slot][axis]
-
-    def decode(self, code: int) -> dict[Slot, tuple[int, ...]]:
-        """The reads of one monomial: slot -> internal index."""
-        return {
-            slot: tuple(code // w % n for w, n in zip(self.weights[slot], shape, strict=True))
-            for slot, shape in self.shapes.items()
-            if slot != ENTRY and code // self.flags[slot] % 2
-        }
+        return Digits({slot: tuple(w) for slot, w in weights.items()}, shapes, scale)
 
     def codes(self, rows: Rows) -> Array:
         """The codes of all monomials of a term, in outer-product order (often already ascending)."""
@@ -92,20 +70,84 @@ class Encoding:
 
     def _form(self, slots: Sequence[tuple[Slot, tuple[Form, ...]]]) -> Form:
         pieces = [f * w for slot, index in slots for w, f in zip(self.weights[slot], index, strict=True)]
-        return sum(pieces, Form.of(sum(self.flags[slot] for slot, _ in slots)))
+        return sum(pieces, Form())
 
     def _multiset(self, title: str, indices: Sequence[tuple[Form, ...]], rows: Rows) -> Array:
         """Several reads of one tensor: addresses in descending order into slots 0, 1, ..."""
-        unit = self.weights[(title, 0)][-1] if self.weights[(title, 0)] else 1
-        address = [
-            rows.outer(self._form([((title, 0), i)]) - self.flags[(title, 0)]) // unit for i in indices
-        ]
+        steps = [self.weights[(title, j)][-1] if self.weights[(title, j)] else 0 for j in range(len(indices))]
+        unit = max(steps[0], 1)
+        address = [rows.outer(self._form([((title, 0), i)])) // unit for i in indices]
         ranked = -np.sort(-np.stack(address), axis=0)
-        steps = [self.weights[(title, j)][-1] if self.weights[(title, j)] else 1 for j in range(len(indices))]
-        flags: Array = np.array(sum(self.flags[(title, j)] for j in range(len(indices))), np.int64)
-        for row, step in zip(ranked, steps, strict=True):
-            flags = flags + row * step
-        return flags
+        return np.asarray(sum(row * step for row, step in zip(ranked, steps, strict=True)), np.int64)
+
+    def decode(self, code: int) -> dict[Slot, tuple[int, ...]]:
+        """The reads of one monomial: slot -> internal index."""
+        return {
+            slot: tuple(code // w % n for w, n in zip(self.weights[slot], shape, strict=True))
+            for slot, shape in self.shapes.items()
+            if slot != ENTRY
+        }
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The codes of all signatures: code of the digits + the signature's number * base.
+
+    Monomials of two signatures are never equal, and never have the same code.
+    """
+
+    digits: Mapping[Signature, Digits]
+    base: int
+
+    @staticmethod
+    def build(
+        order: Sequence[tuple[Slot, int]],
+        shapes: Mapping[Slot, tuple[int, ...]],
+        signatures: Sequence[Signature],
+    ) -> Encoding:
+        """Digits in the given order, most significant first, for each signature.
+
+        Raises LimitError where a code could reach 2^62: an error, never an overflow.
+        """
+        found = {}
+        for signature in dict.fromkeys(signatures):
+            own = {slot: shape for slot, shape in shapes.items() if slot == ENTRY or slot in signature}
+            found[signature] = Digits.build([d for d in order if d[0] in own], own)
+        base = max((d.scale for d in found.values()), default=1)
+        if base * max(1, len(found)) >= CODE_LIMIT:
+            raise LimitError(
+                "too large to compare entry by entry",
+                expected="codes of entry and factors that fit 62 bits",
+                got=f"{(base * len(found)).bit_length()} bits",
+                mend="use a smaller batch, image or channel count, or prove --all-sizes",
+            )
+        return Encoding(found, base)
+
+    def codes(self, rows: Rows) -> Array:
+        """The codes of all monomials of a term."""
+        signature = signature_of(title for title, _ in rows.reads)
+        codes = self.digits[signature].codes(rows)
+        number = list(self.digits).index(signature)
+        return codes + number * self.base if number else codes
+
+    def entries(self, codes: Array, axis: int) -> Array:
+        """The coordinate on one axis of the entry that each code belongs to."""
+        found = np.zeros(len(codes), np.int64)
+        numbers, inner = np.divmod(codes, self.base)
+        for number, digits in enumerate(self.digits.values()):
+            own = numbers == number
+            found[own] = inner[own] // digits.weights[ENTRY][axis] % digits.shapes[ENTRY][axis]
+        return found
+
+    def decode(self, code: int) -> dict[Slot, tuple[int, ...]]:
+        """The reads of one monomial: slot -> internal index."""
+        number, inner = divmod(code, self.base)
+        return list(self.digits.values())[number].decode(inner)
+
+
+def signature_of(titles: Iterable[str]) -> Signature:
+    """The slots that reads of these tensors fill."""
+    return frozenset((t, j) for t, count in Counter(titles).items() for j in range(count))
 
 
 class Rows:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from derive.claim import Claim, Setting
 from derive.errors import LimitError
-from derive.exhaust_codes import ENTRY, Encoding, Rows, Slot
+from derive.exhaust_codes import ENTRY, Encoding, Rows, Slot, signature_of
 from derive.exhaust_rows import sizes
 from derive.expr import Expr, Read, Sum, Tensor
 from derive.flatten import flatten
@@ -113,7 +113,8 @@ def _encoding(
         rows = Rows(sides[0].free, sides[0].terms[ranked[-1][1]])
         order = [((title, 0), axis) for title, axis in rows.digit_order() if copies[title] <= 1]
     rest = [(slot, axis) for slot, shape in slots.items() for axis in range(len(shape))]
-    return Encoding.build([*order, *(d for d in rest if d not in set(order))], slots)
+    signatures = [signature_of(_reads(term)) for side in sides for term in side.terms]
+    return Encoding.build([*order, *(d for d in rest if d not in set(order))], slots, signatures)
 
 
 def _reads(term: Sum) -> list[str]:

@@ -358,3 +358,19 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 def test_a_real_layer_stays_in_memory() -> None:
     run = subprocess.run([sys.executable, "-c", BIG], capture_output=True, text=True, check=True, timeout=120)
     assert int(run.stdout) < 900
+
+
+def test_terms_of_different_tensors_share_no_code() -> None:
+    """weight*input and bias are codes of their own: equal digits of two signatures do not cancel."""
+    from derive.exhaust_codes import ENTRY, Encoding, signature_of
+
+    shapes = {ENTRY: (2,), ("weight", 0): (3,), ("input", 0): (2,), ("bias", 0): (3,)}
+    order = [(slot, 0) for slot in shapes]
+    signatures = [signature_of(["weight", "input"]), signature_of(["bias"]), signature_of([])]
+    encoding = Encoding.build(order, shapes, signatures)
+    assert encoding.base == 12, "the largest signature alone decides how many bits a code takes"
+    numbers = {signature: list(encoding.digits).index(signature) for signature in signatures}
+    assert sorted(numbers.values()) == [0, 1, 2]
+    assert encoding.decode(numbers[signatures[1]] * encoding.base + 2) == {("bias", 0): (2,)}
+    first = encoding.decode(numbers[signatures[0]] * encoding.base + 2)
+    assert first.keys() == {("weight", 0), ("input", 0)}
