@@ -1,15 +1,15 @@
-"""Add and Concat: layers of two inputs, `input` and `other`."""
+"""Add and Concat, layers of two inputs `input` and `other`; Bias, which adds a number to each channel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from derive.claim import Claim
 from derive.errors import LayerError
 from derive.layers.base import Layer, Operand
-from derive.layers.shapes import as_tuples, check_shape, whole
+from derive.layers.shapes import as_tuples, check_shape, positive_int, whole
 from derive.statements import rearranging
 from derive.statements.rearranging import axis_sizes
 
@@ -34,6 +34,48 @@ class Add(Layer):
 
     def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
         shape = check_shape(input_shape, 1, MOST_AXES)
+        return dict(zip(axis_sizes(len(shape)), shape, strict=True))
+
+
+@dataclass(frozen=True, repr=False)
+class Bias(Layer):
+    """output = input + bias[channel]; the channel is axis 1.
+
+    Args:
+        num_features: number of channels, the length of `bias`.
+
+    Shapes: input (N, num_features, ...) with two to five axes. Not a layer of torch.nn: it is the bias that
+    the notes add after a convolution without one.
+    """
+
+    num_features: int = field(metadata={"positional": True})
+
+    discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"rank": (4, 2, 3, 5)}
+    examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
+        ("Bias(2)", (2, 2, 1, 3)),
+        ("Bias(3)", (2, 3)),
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "num_features", positive_int("num_features", self.num_features))
+
+    @classmethod
+    def claims(cls, **choices: Any) -> dict[str, Claim]:
+        """Forward form and both gradients over symbolic lengths; choice: rank."""
+        return rearranging.bias(cls.chosen(choices)["rank"])
+
+    def choices(self, input_shape: Sequence[int]) -> dict[str, Any]:
+        return {"rank": len(check_shape(input_shape, 2, MOST_AXES))}
+
+    def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
+        shape = check_shape(input_shape, 2, MOST_AXES)
+        if shape[1] != self.num_features:
+            raise LayerError(
+                "wrong number of channels",
+                where="input_shape[1]",
+                expected=f"num_features={self.num_features}",
+                got=str(shape[1]),
+            )
         return dict(zip(axis_sizes(len(shape)), shape, strict=True))
 
 

@@ -109,3 +109,24 @@ def concat(rank: int, dim: int) -> dict[str, Claim]:
         "input": model.gradient(x, grad_x),
         "other": model.gradient(other, grad_other),
     }
+
+
+def bias(rank: int) -> dict[str, Claim]:
+    """output = input + bias[channel]; the channel is axis 1."""
+    side = Side(plain(rank), own_axes(rank))
+    channel = side.where[1]
+    x, b = side.tensor("input"), Tensor("bias", (channel.extent,), ((0,),))
+    reads = (Sum((), (), (Read(x, forms(*side.where)),)), Sum((), (), (Read(b, (channel.form,)),)))
+    output = Definition(side.tensor("output"), side.where, Expr(reads), "the sum")
+    model = Model(at_least(1, *axis_sizes(rank)), (x, b), output)
+    right = Definition(side.tensor("added"), side.where, output.body, "the sum")
+    back = Read(model.grad_output, forms(*side.where))
+    grad_x = Definition(side.tensor("grad_input"), side.where, single(back), "the same gradient")
+    others = tuple(i for i in side.where if i is not channel)
+    total = Expr((Sum(others, (), (back,)),))
+    grad_b = Definition(Tensor("grad_bias", b.shape, b.layout), (channel,), total, "plain sum")
+    return {
+        "output": model.forward(right),
+        "input": model.gradient(x, grad_x),
+        "bias": model.gradient(b, grad_b),
+    }
