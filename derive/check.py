@@ -110,8 +110,13 @@ LANGUAGE = (Argument, Claim, Setting, Fact, Definition, Tensor, Expr, Sum, Read,
 PLAIN = (*LANGUAGE, Step, Certificate)
 
 
-def _plain(value: Any) -> None:
-    """Only the language's own immutable values: no lists, subclasses, or forms out of normal form."""
+def _plain(value: Any, seen: set[int]) -> None:
+    """Only the language's own immutable values: no lists, subclasses, or forms out of normal form.
+
+    `seen` holds the identities of what was found plain; the argument keeps all of it alive and unchanged.
+    """
+    if id(value) in seen:
+        return
     kind = type(value)
     parts: Iterable[Any]
     if kind is Form:
@@ -129,12 +134,14 @@ def _plain(value: Any) -> None:
     else:
         raise refuse("not a plain value", "argument", got=kind.__name__)
     for part in parts:
-        _plain(part)
+        _plain(part, seen)
+    if kind in (Form, Sum, Expr):
+        seen.add(id(value))
 
 
 def check(argument: Argument) -> None:
     """Raise ProofError unless the argument proves its claim; returning is the proof."""
-    _plain(argument)
+    _plain(argument, set())
     claim = argument.claim
     discharge(upkeep(claim), argument.upkeep, f"{claim.name}: reads and shapes")
     context = Context(claim.setting, claim.indices)
