@@ -78,6 +78,13 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     tags: ClassVar[tuple[str, ...]] = ("w",)
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (("AdaptiveAvgPool1d(2)", (1, 1, 5)),)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.output_size in (None, (None,)):
+            raise LayerError(
+                "not a whole number", where="output_size", expected="an int, as in PyTorch", got="None"
+            )
+
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """Means over windows of two axes, as torch.nn.AdaptiveAvgPool2d."""

@@ -86,11 +86,11 @@ class _Pad(Layer):
     def _fits(self, tag: str, length: int, before: int, after: int) -> None:
         """Refuse a pad that the axis has no entries for, and an axis cropped to nothing."""
         check_pad(self.mode, tag, length, before, after)
-        if length + before + after < 1:
+        if length + before + after < 1 or min(before, after) < -length:
             raise LayerError(
                 "nothing left of the input",
                 where=f"spatial axis {tag.upper()}",
-                expected="input + padding >= 1",
+                expected=f"input + padding >= 1, and at most {length} cropped on a side",
                 got=f"{length} + {before} + {after}",
             )
 

@@ -208,12 +208,25 @@ class AvgPool2d(_AvgPoolOverride):
 
 
 class AvgPool3d(_AvgPoolOverride):
-    """The mean over windows of three axes, as torch.nn.AvgPool3d."""
+    """The mean over windows of three axes, as torch.nn.AvgPool3d; no axis shorter than the kernel, as there."""
 
     tags: ClassVar[tuple[str, ...]] = ("d", "h", "w")
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
         ("AvgPool3d(2, stride=(1, 2, 2))", (1, 1, 3, 4, 2)),
     )
+
+    def lengths(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+        """The spatial lengths of the input, each at least the kernel's."""
+        found = super().lengths(input_shape)
+        for tag, length, kernel in zip(self.tags, found, self.kernel, strict=True):
+            if length < kernel:
+                raise LayerError(
+                    "kernel larger than the input",
+                    where=f"spatial axis {tag.upper()}",
+                    expected=f"a length of at least kernel_size = {kernel}, whatever the padding",
+                    got=str(length),
+                )
+        return found
 
 
 class WeightedPool2d(_Pool):

@@ -154,7 +154,8 @@ class Upsample(_Resample):
 
     Shapes: input (N, C, *lengths), always with a batch. Source place of output place o, with scale =
     length / output length or 1 / scale_factor: floor(o * scale) for nearest; (o + 1/2) * scale - 1/2, not
-    below 0, or with align_corners o * (length - 1) / (output length - 1), for the linear modes.
+    below 0, or with align_corners o * (length - 1) / (output length - 1), for the linear modes. The linear
+    modes copy an axis whose two lengths are equal, as PyTorch does.
     """
 
     size: int | tuple[int, ...] | None = None
@@ -268,7 +269,9 @@ class Upsample(_Resample):
                     expected="length * scale_factor >= 1",
                     got=f"{length} * {factor}",
                 )
-            scale = Fraction(length, out) if self.recompute_scale_factor else 1 / Fraction(str(factor))
+            copied = self.mode != "nearest" and out == length  # as PyTorch: an axis of equal length is copied
+            given_scale = not (self.recompute_scale_factor or copied)
+            scale = 1 / Fraction(str(factor)) if given_scale else Fraction(length, out)
             found.append((tag, length, out, scale))
         return found
 
