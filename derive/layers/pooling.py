@@ -208,7 +208,7 @@ class AvgPool2d(_AvgPoolOverride):
 
 
 class AvgPool3d(_AvgPoolOverride):
-    """The mean over windows of three axes, as torch.nn.AvgPool3d; no axis shorter than the kernel, as there."""
+    """The mean over windows of three axes, as torch.nn.AvgPool3d; no axis shorter than the kernel."""
 
     tags: ClassVar[tuple[str, ...]] = ("d", "h", "w")
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
