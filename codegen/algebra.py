@@ -86,6 +86,10 @@ def _solution(term: Sum) -> tuple[Zero, Index, Form] | None:
     return None
 
 
+MOST_TERMS = 81
+"""Terms that unfolding may make of one expression (three cases on each of four axes)."""
+
+
 @dataclass(frozen=True)
 class Book:
     """The definitions that may be unfolded, and the names of those that must stay arrays."""
@@ -93,50 +97,66 @@ class Book:
     definitions: Mapping[str, Definition]
     keep: frozenset[str] = frozenset()
 
-    def unfolded(self, term: Sum, free: Ranges, *, guards: bool) -> Sum | None:
-        """The term with helpers replaced by their definitions as far as possible.
+    def unfolded(self, term: Sum, free: Ranges, *, guards: bool) -> list[Sum]:
+        """The terms that a term is, helpers replaced by their definitions as far as possible.
 
         Args:
             free: ranges of the indices the term does not bind.
-            guards: whether unfolding may leave conditions behind (an array about to be filled may have
-                them, an inner loop should not).
+            guards: whether unfolding may leave new conditions, terms and factors behind (an array about to
+                be filled may have them, an inner loop should not).
         """
-        current = settle(term, free)
-        position = 0
-        while current is not None and position < len(current.factors):
-            spliced = self._spliced(current, position, free)
-            settled = None if spliced is None else settle(spliced, free)
-            if spliced is not None and (guards or (settled is not None and not settled.conditions)):
-                current, position = settled, 0
-            else:
-                position += 1
-        return current
+        done: list[Sum] = []
+        waiting = [(settle(term, free), 0)]
+        while waiting:
+            current, position = waiting.pop(0)
+            if current is None:
+                continue
+            if position == len(current.factors):
+                done.append(current)
+                continue
+            opened = self._opened(current, position, free, guards, len(done) + len(waiting))
+            waiting[:0] = [(current, position + 1)] if opened is None else [(t, 0) for t in opened]
+        return done
 
-    def _spliced(self, term: Sum, position: int, free: Ranges) -> Sum | None:
+    def _opened(self, term: Sum, position: int, free: Ranges, guards: bool, others: int) -> list[Sum] | None:
+        """The terms with one helper unfolded and settled; None where it stays."""
+        bodies = self._bodies(term, position)
+        if bodies is None or others + len(bodies) > MOST_TERMS:
+            return None
+        settled = [settle(self._spliced(term, position, body, free), free) for body in bodies]
+        kept = [t for t in settled if t is not None]
+        if guards or not kept:
+            return kept
+        plain = len(bodies) == len(kept) == 1 == len(bodies[0].factors)
+        return kept if plain and set(kept[0].conditions) <= set(term.conditions) else None
+
+    def _bodies(self, term: Sum, position: int) -> tuple[Sum, ...] | None:
+        """The terms of the helper that a factor reads; None where it reads no helper, or one that stays."""
         read = term.factors[position]
         if not isinstance(read, Read) or read.tensor.name in self.keep:
             return None
         helper = self.definitions.get(read.tensor.name)
-        if helper is None or len(helper.body.terms) != 1 or len(helper.body.terms[0].factors) != 1:
-            return None
-        inner = helper.body.terms[0]
+        return None if helper is None else helper.body.terms
+
+    def _spliced(self, term: Sum, position: int, inner: Sum, free: Ranges) -> Sum:
+        read = term.factors[position]
+        assert isinstance(read, Read)
+        helper = self.definitions[read.tensor.name]
         taken = set(free) | {i.name for i in term.indices} | term.names
         fresh = {i.name: _fresh(i.name, taken) for i in inner.indices}
         values = {i.name: form for i, form in zip(helper.indices, read.index, strict=True)}
         moved = substitute(inner, {**values, **{old: name(new) for old, new in fresh.items()}})
         indices = tuple(replace(i, name=fresh[i.name]) for i in inner.indices)
-        factors = term.factors[:position] + moved.factors + term.factors[position + 1 :]
         return Sum(
             term.indices + indices,
             term.conditions + moved.conditions,
-            factors,
+            term.factors[:position] + moved.factors + term.factors[position + 1 :],
             term.coefficient * moved.coefficient,
         )
 
     def expression(self, definition: Definition, *, guards: bool) -> Expr:
         free = ranges_of(definition.indices)
-        terms = (self.unfolded(t, free, guards=guards) for t in definition.body.terms)
-        return Expr(tuple(t for t in terms if t is not None))
+        return Expr(tuple(u for t in definition.body.terms for u in self.unfolded(t, free, guards=guards)))
 
 
 def _fresh(wanted: str, taken: set[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from codegen.compile import chosen_isa
 from codegen.errors import BuildError
 from codegen.operands import Array, Wanted, check_apart, check_workspace
 from codegen.produce import Built, Request, produce
+from codegen.tables import arrays
 from derive.errors import LayerError
 from derive.layers.base import Layer
 
@@ -43,7 +45,8 @@ def build(
         threads: 1; more are refused in this version.
         wrt: operands whose gradients are wanted, "all", one name, or a sequence; () is inference only.
         training: makes no difference for layers without a training mode.
-        accuracy: every tier is served by direct sums, which are the strict ones.
+        accuracy: every tier is served by direct sums, which are the strict ones. Constants of the layer
+            (interpolation weights, shares of a mean) are exact rationals, rounded once to the dtype.
         tune: schedules are chosen by the cost model alone, so True and False are the same.
         validate: "fast" or "exact", see `codegen.validate`.
         isa: "native", "avx512", "avx2" or "portable".
@@ -81,7 +84,7 @@ def build(
     operands = {o.name: o.shape for o in layer.operands(shape, training)}
     gradients = wanted_gradients(layer, shape, wrt)
     request = Request(layer, shape, dtype, ("output", *gradients), validate, chosen_isa(isa))
-    return Kernel(layer, shape, dtype, gradients, operands, produce(request))
+    return Kernel(layer, shape, dtype, gradients, operands, produce(request), layer.tables(shape))
 
 
 def wanted_gradients(layer: Layer, shape: tuple[int, ...], wrt: str | Sequence[str]) -> tuple[str, ...]:
@@ -130,6 +133,7 @@ class Kernel:
         wrt: tuple[str, ...],
         shapes: Mapping[str, tuple[int, ...]],
         built: Built,
+        tables: Mapping[str, Sequence[Fraction]],
     ) -> None:
         self.layer, self.input_shape, self.dtype, self.wrt = layer, input_shape, dtype, wrt
         self.source, self.proof, self.cached = built.source, built.proof, built.cached
@@ -138,6 +142,7 @@ class Kernel:
         self._elements = max((int(k["workspace"]) for k in built.kernels.values()), default=0)
         self.workspace_bytes = self._elements * element.itemsize
         self._wanted = {name: Wanted(name, shape, element) for name, shape in shapes.items()}
+        self._tables = arrays(tables, dtype)
         self._order = {name: tuple(k["operands"]) for name, k in built.kernels.items()}
         self._call = {name: getattr(built.module, f"call_{name}") for name in built.kernels}
         self._local = threading.local()
@@ -162,7 +167,8 @@ class Kernel:
         """The layer's output.
 
         Args:
-            input, weight, bias: in the shapes of `layer.operands(input_shape)`; weight may be packed.
+            input, weight, bias: in the shapes of `layer.operands(input_shape)`; weight may be packed. A layer
+                without weight or bias takes none; further operands are given by name (`other=`).
             out: receives the result; must not overlap an operand.
             workspace: at least `workspace_bytes` of scratch.
             saved: accepted for layers that keep something for backward; this layer keeps nothing.
@@ -184,7 +190,7 @@ class Kernel:
         self,
         grad_output: Any,
         *,
-        input: Any,
+        input: Any = None,
         weight: Any = None,
         out: Any = None,
         workspace: Any = None,
@@ -195,7 +201,7 @@ class Kernel:
 
         Args:
             grad_output: gradient of the loss by the output, in the output's shape.
-            input, weight: as in the forward call.
+            input, weight: as in the forward call; needed where a gradient that was built reads them.
             out: by operand name the array that receives its gradient; others are made.
             workspace: at least `workspace_bytes` of scratch.
 
@@ -213,7 +219,13 @@ class Kernel:
         return targets
 
     def pack_weights(self, weight: Any) -> Packed:
-        """A snapshot of the weight, accepted as `weight=` by this kernel alone."""
+        """A snapshot of the weight, accepted as `weight=` by this kernel alone.
+
+        Raises LayerError where the layer has no weight, or the array does not fit.
+        """
+        if "weight" not in self._wanted:
+            listed = ", ".join(n for n in self._wanted if n != "output")
+            raise LayerError("the layer has no weight", where=repr(self.layer), expected=listed, got="weight")
         return Packed(self, self._wanted["weight"].taken(weight).copy())
 
     def _read(self, needed: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Array]:
@@ -222,7 +234,8 @@ class Kernel:
             if value is not None and name not in self._wanted:
                 listed = ", ".join(n for n in self._wanted if n != "output")
                 raise LayerError("the layer has no such operand", where=name, expected=listed, got=name)
-        return {name: self._taken(name, given.get(name)) for name in needed}
+        tables = self._tables
+        return {n: tables[n] if n in tables else self._taken(n, given.get(n)) for n in needed}
 
     def _taken(self, name: str, value: Any) -> Array:
         if value is None:

@@ -9,18 +9,20 @@ one-factor terms) names the term: `Component` refuses a relation where it would 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.errors import BuildError
+from codegen.errors import BuildError, Untraceable
 from codegen.relation import Family, Relation, entries, number, shape_of
 from derive.errors import LimitError
 from derive.expr import Tensor
-from derive.index import Form
+from derive.index import Condition, Form, Within
 
 Ints = NDArray[np.int64]
 MAX_TUPLES = 20_000_000
@@ -154,37 +156,68 @@ def connected(family: Family) -> list[frozenset[str]]:
 def _component(
     family: Family, names: frozenset[str], tensors: tuple[Tensor, ...], reads: tuple[tuple[Form, ...], ...]
 ) -> Component:
-    """One part listed by brute force over its names."""
-    extents = {n: e for n, e in family.extents.items() if n in names}
-    if prod(extents.values()) > MAX_TUPLES:
-        raise LimitError(
-            "the definition does not fall apart far enough to be listed",
-            where=", ".join(sorted(names)),
-            expected=f"at most {MAX_TUPLES} index values",
-            got=str(prod(extents.values())),
-        )
-    grid = np.indices(tuple(extents.values()), dtype=np.int64).reshape(len(extents), -1)
-    values = dict(zip(extents, grid, strict=True))
-    admitted = np.ones(grid.shape[1], bool)
-    for condition in family.conditions:
-        if condition.names & names:
-            admitted &= condition.holds(values)
-    values = {n: v[admitted] for n, v in values.items()}
+    """One part listed over its names."""
+    values, count = listed(family, names)
     axes, places, radices = [], [], []
     for tensor, read in zip(tensors, reads, strict=True):
         here = tuple(i for i, f in enumerate(read) if f.names & names)
         radix = tuple(shape_of(tensor)[a] for a in here)
-        spots = [np.broadcast_to(read[a].evaluate(values), admitted.sum()) for a in here]
+        spots = [np.broadcast_to(read[a].evaluate(values), count) for a in here]
         for spot, extent in zip(spots, radix, strict=True):
             if spot.size and (spot.min() < 0 or spot.max() >= extent):
                 raise BuildError(
                     "the definition reads outside a tensor", where=f"{tensor} in {family.result}"
                 )
-        place = np.ravel_multi_index(spots, radix) if here else np.zeros(int(admitted.sum()), np.int64)
+        place = np.ravel_multi_index(spots, radix) if here else np.zeros(count, np.int64)
         axes.append(here)
         places.append(place)
         radices.append(prod(radix))
     return _checked(Component(tuple(axes), np.stack(places, axis=1), tuple(radices)), names)
+
+
+def listed(family: Family, names: frozenset[str]) -> tuple[dict[str, Ints], int]:
+    """The values of the names that the conditions admit, and how many there are: one name after another.
+
+    Every value so far is repeated for the values of the next name between the least and the greatest that
+    the conditions on it can admit; then the conditions themselves are evaluated.
+    """
+    values: dict[str, Ints] = {}
+    count = 1
+    for name, extent in ((n, e) for n, e in family.extents.items() if n in names):
+        known = {*values, name}
+        held = [c for c in family.conditions if name in c.names and c.names <= known]
+        low, high = np.zeros(count, np.int64), np.full(count, extent, np.int64)
+        for condition in held:
+            first, last = _reach(condition, name, values, extent)
+            low, high = np.maximum(low, first), np.minimum(high, last + 1)
+        room = np.maximum(high - low, 0)
+        if (total := int(room.sum())) > MAX_TUPLES:
+            raise LimitError(
+                "the definition does not fall apart far enough to be listed",
+                where=", ".join(sorted(names)),
+                expected=f"at most {MAX_TUPLES} index values",
+                got=str(total),
+            )
+        row = np.repeat(np.arange(count), room)
+        values = {n: v[row] for n, v in values.items()}
+        values[name] = low[row] + np.arange(total) - (np.cumsum(room) - room)[row]
+        admitted = np.ones(total, bool)
+        for condition in held:
+            admitted &= condition.holds(values)
+        values, count = {n: v[admitted] for n, v in values.items()}, int(admitted.sum())
+    return values, count
+
+
+def _reach(condition: Condition, name: str, values: Mapping[str, Ints], extent: int) -> tuple[Any, Any]:
+    """Least and greatest value of a name that a condition can admit beside the others; all, if not affine."""
+    factor = condition.form.coefficient(name)
+    width = condition.high.constant if isinstance(condition, Within) else 1
+    if factor is None or not factor.constant or width is None:
+        return 0, extent - 1
+    rest = condition.form.substitute({name: Form()}).evaluate(values)
+    ends = (-rest, width - 1 - rest)
+    one, two = ends if factor.constant > 0 else (-ends[1], -ends[0])
+    return -(-one // abs(factor.constant)), two // abs(factor.constant)
 
 
 def _constant_axes(tensors: tuple[Tensor, ...], reads: tuple[tuple[Form, ...], ...]) -> tuple[Component, ...]:
@@ -200,9 +233,9 @@ def _constant_axes(tensors: tuple[Tensor, ...], reads: tuple[tuple[Form, ...], .
 
 def _checked(component: Component, names: frozenset[str]) -> Component:
     """Refuses where the keys (both factors, or one factor and the result) do not name one term."""
-    keys = component.places[:, 1:] if component.places.shape[1] == 3 else component.places
+    keys = component.places[:, 1:] if component.places.shape[1] > 2 else component.places
     if len(np.unique(keys, axis=0)) != len(keys):
-        raise BuildError(
+        raise Untraceable(
             "the trace cannot tell this definition's terms apart",
             where=f"indices {', '.join(sorted(names))}",
             expected="a product of two entries in at most one term",

@@ -18,7 +18,8 @@ from codegen.errors import BuildError
 
 ELEMENT_OPS = {"e_load", "e_store", "e_fma", "e_add", "e_zero"}
 VECTOR_OPS = {
-    *("v_zero", "v_load", "v_store", "v_load_part", "v_store_part", "v_load_strided", "v_splat"),
+    *("v_zero", "v_load", "v_store", "v_load_part", "v_store_part", "v_splat"),
+    *("v_load_strided", "v_store_strided"),
     *("v_fma", "v_add", "v_sum"),
 }
 OPS = ELEMENT_OPS | VECTOR_OPS | {"bf_branch"}

@@ -24,6 +24,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "v_store": ("", "pv"),
     "v_load_part": ("V", "pn"),
     "v_store_part": ("", "pvn"),
+    "v_store_strided": ("", "pvnn"),
     "v_load_strided": ("V", "pn"),
     "v_splat": ("V", "p"),
     "v_fma": ("V", "vvv"),
@@ -35,11 +36,16 @@ OPERATIONS: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Buffer:
-    """A flat array: an operand of the kernel, or a part of the workspace that starts at `offset`."""
+    """A flat array: an operand of the kernel, or a part of the workspace that starts at `offset`.
+
+    `copied` says that a part of the workspace holds operand entries and zeros alone: lanes that are not used
+    may then read whatever lies beside a row. Sums there belong to one entry each and must be read once.
+    """
 
     name: str
     count: int
     offset: int | None = None
+    copied: bool = False
 
     @property
     def scratch(self) -> bool:
@@ -113,12 +119,39 @@ class Branch:
 
 
 @dataclass(frozen=True)
-class Loop:
-    """for name in range(start, stop, step)"""
+class Limit:
+    """name = floor(form / divisor), an end of a loop, held inside `edge` and `others`.
+
+    Attributes:
+        divisor: positive.
+        lift: a number with form + lift * divisor >= 0 wherever this stands, so that the quotient may be
+            taken as (form + lift * divisor) / divisor - lift by any rule of rounding.
+        upper: whether it is an end from above (the least of all counts) or below (the greatest).
+        edge: the loop's own first or last but one value; None where the form never passes it.
+        others: names of limits that hold too.
+    """
 
     name: str
-    start: int
-    stop: int
+    form: Form
+    divisor: int
+    lift: int
+    upper: bool
+    edge: int | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def ends(self) -> tuple[int | str, ...]:
+        """What the quotient is held inside, in order."""
+        return (() if self.edge is None else (self.edge,)) + self.others
+
+
+@dataclass(frozen=True)
+class Loop:
+    """for name in range(start, stop, step); a name as start or stop is a `Limit`."""
+
+    name: str
+    start: int | str
+    stop: int | str
     step: int
     body: tuple[Statement, ...]
 
@@ -131,7 +164,7 @@ class If:
     body: tuple[Statement, ...]
 
 
-Statement = Comment | Assign | Do | Place | Branch | Loop | If
+Statement = Comment | Assign | Do | Place | Limit | Branch | Loop | If
 
 
 @dataclass(frozen=True)

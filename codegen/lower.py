@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
+from math import prod
 
-from codegen.algebra import Book, ranges_of, slope
+from codegen.algebra import ranges_of, slope, span
 from codegen.errors import BuildError
 from codegen.loops import Buffer, Comment, Kernel, Statement
-from codegen.schedules import plain
+from codegen.opening import beneath, book, expression
+from codegen.pieces import Box, boxes
 from codegen.schedules.choose import schedule
-from codegen.schedules.nest import Access, Nest, Target
-from codegen.stage import Layout, address, extents, filled
+from codegen.schedules.clip import Clip, clipped
+from codegen.schedules.flat import Flat
+from codegen.schedules.lanes import Lanes
+from codegen.schedules.nest import Access, Nest, Target, Term
+from codegen.stage import Layout, address, extents, filled, zeros
 from derive.claim import Claim
 from derive.expr import Definition, Expr, Read, Sum, Tensor
 from derive.index import Form, name
 
 MOST_PHASES_TAPS = 16
 """Largest kernel width whose taps are written out one by one in a strided line."""
+
+MOST_FACTORS = 6
+"""Largest number of entries multiplied in one term."""
+SMALL_BOX = 8
+"""A box with less than this part of the largest one's work is not tiled."""
 
 
 def kernel_name(key: str) -> str:
@@ -35,7 +45,7 @@ def lower(key: str, claim: Claim, target: Target) -> Kernel:
         target: lanes and registers.
 
     Raises:
-        BuildError: an expression with three factors or a coefficient, which no schedule takes yet.
+        BuildError: a coefficient, or more factors than a schedule takes.
     """
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
     inputs = {t.name: t for t in claim.setting.inputs}
@@ -68,6 +78,7 @@ class _Lowering:
     scratch: dict[str, tuple[Buffer, Layout]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     deal: Deal | None = None
+    failed: bool = False
 
     def sure(self) -> Kernel:
         kernel = self.kernel()
@@ -77,20 +88,20 @@ class _Lowering:
     def kernel(self) -> Kernel | None:
         """The kernel; None where the helper was dealt out for a schedule that does not exist."""
         right = self.claim.right
-        expr = Book(self.helpers).expression(right, guards=False)
+        expr = expression(self.claim.right, self.helpers)
         self.deal = self.dealt(expr) if self.may_deal else None
         if self.deal is not None:
-            keep = frozenset({self.deal.helper})
-            expr = Book(self.helpers, keep).expression(right, guards=False)
+            expr = book(self.helpers, self.deal.helper).expression(right, guards=False)
         shape = extents(right.tensor)
         size = 1
         for extent in shape:
             size *= extent
         out = Access(Buffer("out", size), address(shape, right.left.index))
         found = self.contraction(expr, out)
-        if found is None:
+        if found is None or self.failed:
             return None
         body, notes = found
+        mentioned = beneath(right.body, self.helpers)
         return Kernel(
             kernel_name(self.key),
             out.buffer,
@@ -98,22 +109,9 @@ class _Lowering:
             tuple(b for b, _ in self.scratch.values()),
             (*self.fills, *body),
             f"{self.claim.left} = {right}",
-            tuple(str(d) for d in self.claim.setting.definitions if d.tensor.name in self.mentioned()),
+            tuple(str(d) for d in self.claim.setting.definitions if d.tensor.name in mentioned),
             notes,
         )
-
-    def mentioned(self) -> set[str]:
-        """Helpers that the equation reads, directly or through others."""
-        found: set[str] = set()
-        pending = [self.claim.right]
-        while pending:
-            reads = {
-                f.tensor.name for t in pending.pop().body.terms for f in t.factors if isinstance(f, Read)
-            }
-            fresh = (reads & set(self.helpers)) - found
-            found |= fresh
-            pending += [self.helpers[n] for n in fresh]
-        return found
 
     def operand_names(self) -> list[str]:
         """grad_output first, the others in the order of the setting."""
@@ -133,6 +131,8 @@ class _Lowering:
             return None
         reads = [f for f in main.factors if isinstance(f, Read)]
         for read, other in (reads, reads[::-1]):
+            if not read.index or not other.index:
+                continue
             last = read.index[-1]
             for line in last.names:
                 taps = last.names - {line}
@@ -160,28 +160,60 @@ class _Lowering:
 
     def contraction(self, expr: Expr, out: Access) -> tuple[tuple[Statement, ...], tuple[str, ...]] | None:
         free = {n: e for n, e in ranges_of(self.claim.indices).items() if e > 1}
-        terms = [plain.Term(ranges_of(t.indices), t.conditions, self.accesses(t)) for t in expr.terms]
+        terms = [self.term(t, free) for t in expr.terms]
+        if self.deal is None:
+            return self.scheduled(out, free, terms)
         nest = _nest(out, free, terms)
         best = schedule(nest.collapsed(), self.target) if nest is not None else None
-        if best is not None:
-            note = best.note()
-            return (Comment(note), *best.statements(self.numbers)), (note,)
-        if self.deal is not None:
+        if best is None:
             return None
-        body = plain.statements(out.buffer, out.at, free, terms, self.numbers)
-        return body, ("PLAIN: one element at a time",)
+        return (Comment(best.note()), *best.statements(self.numbers)), (best.note(),)
 
-    def accesses(self, term: Sum) -> tuple[Access, ...]:
+    def term(self, term: Sum, free: Mapping[str, int]) -> Term:
+        return Term(ranges_of(term.indices), term.conditions, self.accesses(term, free))
+
+    def scheduled(
+        self, out: Access, free: Mapping[str, int], terms: Sequence[Term]
+    ) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
+        """The loops of out = sum of terms, box by box, and what was chosen."""
+        cut = boxes(out, free, terms)
+        most = max(map(_work, cut), default=0)
+        body: tuple[Statement, ...] = ()
+        notes = [f"{len(cut)} boxes"] if len(cut) > 1 else []
+        if self.mostly_empty(cut):
+            cut = [box for box in cut if box.terms]
+            body += zeros(out.buffer, self.target.lanes)
+        for box in cut:
+            best = self.best(box, _work(box) * SMALL_BOX >= most)
+            body += (Comment(best.note()), *best.statements(self.numbers))
+            notes.append(best.note())
+        return body, tuple(dict.fromkeys(notes))
+
+    @staticmethod
+    def mostly_empty(cut: Sequence[Box]) -> bool:
+        """Whether so much of the result is zero that all of it is better filled with zeros first."""
+        size = sum(prod(box.free.values()) for box in cut)
+        return len(cut) > 1 and sum(prod(box.free.values()) for box in cut if not box.terms) * 4 > size
+
+    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip:
+        """The cheapest schedule of a box; a box with little to do gets no tile, whose text is long."""
+        clip = clipped(box.out, box.free, box.terms, self.target)
+        nest = _nest(box.out, box.free, box.terms) if tiled else None
+        tile = schedule(nest.collapsed(), self.target) if nest is not None else None
+        return tile if tile is not None and tile.cost() <= clip.cost() else clip
+
+    def accesses(self, term: Sum, free: Mapping[str, int]) -> tuple[Access, ...]:
         reads = tuple(f for f in term.factors if isinstance(f, Read))
-        if not 1 <= len(term.factors) == len(reads) <= 2 or term.coefficient != 1:
+        if not 1 <= len(term.factors) == len(reads) <= MOST_FACTORS or term.coefficient != 1:
             raise BuildError(
                 "no schedule for this expression",
                 where=f"kernel {kernel_name(self.key)}",
-                expected="sums of products of one or two tensor entries",
+                expected=f"sums of products of one to {MOST_FACTORS} tensor entries",
                 got=str(term),
                 mend="add a schedule in codegen/schedules/",
             )
-        return tuple(self.access(r) for r in reads)
+        ranges = {**free, **ranges_of(term.indices)}
+        return tuple(replace(self.access(r), sure=_inside(r, ranges)) for r in reads)
 
     def access(self, read: Read) -> Access:
         title = read.tensor.name
@@ -211,11 +243,13 @@ class _Lowering:
             buffer = Buffer(title, layout.count, self.offset)
             self.offset += -(-layout.count // 16) * 16
             self.scratch[title] = (buffer, layout)
-            self.fill(definition, buffer, layout)
+            copied = self.fill(definition, buffer, layout)
+            self.scratch[title] = (replace(buffer, copied=copied), layout)
         return self.scratch[title]
 
-    def fill(self, definition: Definition, buffer: Buffer, layout: Layout) -> None:
-        expr = Book(self.helpers).expression(definition, guards=True)
+    def fill(self, definition: Definition, buffer: Buffer, layout: Layout) -> bool:
+        """Adds the statements that write a helper array; whether it holds copies and zeros alone."""
+        expr = book(self.helpers).expression(definition, guards=True)
         head: tuple[Statement, ...] = (Comment(f"{buffer.name}: {definition.role}"),)
         term = expr.terms[0] if len(expr.terms) == 1 else None
         if not expr.terms or (term is not None and len(term.factors) == 1):
@@ -223,11 +257,15 @@ class _Lowering:
             body = filled(definition, term, buffer, source or buffer, layout, self.target.lanes)
             if body is not None:
                 self.fills += [*head, *body]
-                return
+                return source is None or not source.scratch or source.copied
+        if layout.phases > 1:
+            self.failed = True
+            return False
         at = layout.line(definition.left.index) + definition.left.index[-1]
-        terms = [plain.Term(ranges_of(t.indices), t.conditions, self.accesses(t)) for t in expr.terms]
         free = {n: e for n, e in ranges_of(definition.indices).items() if e > 1}
-        self.fills += [*head, *plain.statements(buffer, at, free, terms, self.numbers)]
+        terms = [self.term(t, free) for t in expr.terms]
+        self.fills += [*head, *self.scheduled(Access(buffer, at), free, terms)[0]]
+        return False
 
     def source(self, term: Sum | None) -> Buffer | None:
         if term is None or not isinstance(term.factors[0], Read):
@@ -236,12 +274,23 @@ class _Lowering:
         return self.operand(title) if title in self.inputs else self.helper(title)[0]
 
 
-def _nest(out: Access, free: Mapping[str, int], terms: Sequence[plain.Term]) -> Nest | None:
+def _nest(out: Access, free: Mapping[str, int], terms: Sequence[Term]) -> Nest | None:
     """One term as the contraction, the others as entries added to it; None where they do not fit that."""
     if not terms or any(t.conditions for t in terms):
         return None
     order = sorted(terms, key=lambda t: (len(t.factors), len(t.bound)), reverse=True)
     main, rest = order[0], order[1:]
-    if any(t.bound or len(t.factors) != 1 for t in rest):
+    if len(main.factors) > 2 or any(t.bound or len(t.factors) != 1 for t in rest):
         return None
     return Nest(out, free, main.bound, main.factors, tuple(t.factors[0] for t in rest))
+
+
+def _work(box: Box) -> int:
+    """Products of a box, as far as its ranges tell."""
+    return prod(box.free.values()) * max((prod(t.bound.values()) for t in box.terms), default=1)
+
+
+def _inside(read: Read, ranges: Mapping[str, int]) -> bool:
+    """Whether an entry lies in its tensor for all values of the indices, whatever the conditions."""
+    spans = (span(f, ranges) for f in read.index)
+    return all(low >= 0 and high < n for (low, high), n in zip(spans, extents(read.tensor), strict=True))

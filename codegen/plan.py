@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen.errors import BuildError
+from codegen.errors import Untraceable
 from codegen.factorise import Component, Factorised, Ints, factorised
-from codegen.relation import Relation, entries
+from codegen.relation import Family, Relation, entries
 from derive.errors import LimitError
 
 Cells = NDArray[np.int32]
@@ -40,6 +41,16 @@ class CPlan(ctypes.Structure):
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Single:
+    """For every entry of the operand of a family of single entries: the result's entry that it is a term of
+    (-1 where that is not one), and of how many."""
+
+    operand: str
+    only: Ints
+    uses: Ints
+
+
 @dataclass(eq=False)
 class Plan:
     """A relation ready for tracing; `c_plan` points into `kept`, so a Plan must outlive its runs.
@@ -57,6 +68,7 @@ class Plan:
     offsets: tuple[int, ...]
     c_plan: CPlan = field(default_factory=CPlan)
     kept: list[Any] = field(default_factory=list)
+    single: list[Single] = field(default_factory=list)
 
     def family_of(self, rank: int) -> tuple[Factorised, int]:
         """The family that a rank belongs to and the rank within it."""
@@ -67,11 +79,12 @@ class Plan:
 
 
 def plan_of(relation: Relation, limit_bytes: int = TRACE_BYTES) -> Plan:
-    """Tables of the relation; raises BuildError where it has coefficients or more than two factors."""
+    """Tables of the relation; raises Untraceable where a product of entries does not name one term."""
+    for bare in relation.families:
+        _traceable(bare)
+    _apart(relation.families)
     families = factorised(relation)
     operands = tuple(t.name for t in relation.operands)
-    for family in families:
-        _traceable(family)
     expected = np.zeros(entries(relation.result), np.int64)
     for family in families:
         expected += family.expected()
@@ -84,6 +97,7 @@ def plan_of(relation: Relation, limit_bytes: int = TRACE_BYTES) -> Plan:
     packed = (CFamily * max(1, len(families)))(
         *(_packed(plan, f, o) for f, o in zip(families, offsets, strict=False))
     )
+    _unique(plan)
     plan.kept += [packed, expected]
     plan.c_plan = CPlan(
         len(families), len(expected), offsets[-1], limit_bytes, ctypes.addressof(packed), expected.ctypes.data
@@ -91,15 +105,28 @@ def plan_of(relation: Relation, limit_bytes: int = TRACE_BYTES) -> Plan:
     return plan
 
 
-def _traceable(family: Factorised) -> None:
-    names = [t.name for t in family.tensors[1:]]
-    if family.family.coefficient != 1 or len(names) not in (1, 2) or len(set(names)) != len(names):
-        raise BuildError(
+def _traceable(family: Family) -> None:
+    names = [f.tensor.name for f in family.factors]
+    if family.coefficient != 1 or len(names) not in (1, 2) or len(set(names)) != len(names):
+        raise Untraceable(
             "the trace cannot follow this definition",
-            where=str(family.family.result),
+            where=str(family.result),
             expected="terms that are one operand entry or the product of entries of two operands",
-            got=f"{family.family.coefficient} * {' * '.join(names)}",
+            got=f"{family.coefficient} * {' * '.join(names)}",
         )
+
+
+def _apart(families: Sequence[Family]) -> None:
+    """Refuses two families of products of the same two operands: a product may be a term of both."""
+    pairs = [frozenset(f.tensor.name for f in family.factors) for family in families]
+    for pair in pairs:
+        if len(pair) == 2 and pairs.count(pair) > 1:
+            raise Untraceable(
+                "the trace cannot tell this definition's terms apart",
+                where=" * ".join(sorted(pair)),
+                expected="a product of two entries in at most one term",
+                got=f"{pairs.count(pair)} sums of such products",
+            )
 
 
 def _packed(plan: Plan, family: Factorised, offset: int) -> CFamily:
@@ -120,7 +147,10 @@ def _packed(plan: Plan, family: Factorised, offset: int) -> CFamily:
             for role in (a, b):
                 rows[role].append(family.place(component, role))
     packed = (CTable * max(1, len(tables)))(*tables)
-    only = _only(family) if not b else np.zeros(0, np.int64)
+    only = np.zeros(0, np.int64)
+    if not b:
+        plan.single.append(_only(family))
+        only = plan.single[-1].only
     flat = {role: np.ascontiguousarray(np.stack(columns, axis=1), np.int32) for role, columns in rows.items()}
     plan.kept += [packed, only, flat]
     names = [plan.operands.index(t.name) for t in family.tensors[1:]]
@@ -165,14 +195,24 @@ def _table(plan: Plan, radix: int, key_a: Ints, key_b: Ints, values: Ints) -> CT
     return CTable(width, starts.ctypes.data, cells.ctypes.data)
 
 
-def _only(family: Factorised) -> Ints:
-    """For every entry of the one factor, the flat index of the only entry it is a term of, or -1."""
-    found = np.zeros(entries(family.tensors[1]), np.int64)
+def _only(family: Factorised) -> Single:
+    """The only entry of each factor entry, component by component."""
+    tensor = family.tensors[1]
+    found, uses = np.zeros(entries(tensor), np.int64), np.ones(entries(tensor), np.int64)
     for component in family.components:
         offsets = _result_offsets(family, component)
         number = np.bincount(component.places[:, 1], minlength=component.radices[1])
         value = np.zeros(component.radices[1], np.int64)
         value[component.places[:, 1]] = offsets
-        mine = np.where(number == 1, value, -1)[family.place(component, 1)]
+        place = family.place(component, 1)
+        mine = np.where(number == 1, value, -1)[place]
         found = np.where((found < 0) | (mine < 0), -1, found + mine)
-    return found
+        uses *= number[place]
+    return Single(tensor.name, found, uses)
+
+
+def _unique(plan: Plan) -> None:
+    """An operand entry that several families use has no only entry in any of them."""
+    for single in plan.single:
+        uses = sum(s.uses for s in plan.single if s.operand == single.operand)
+        single.only[uses != 1] = -1

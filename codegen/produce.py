@@ -6,13 +6,11 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from codegen import cache, compile
-from codegen.algebra import extent
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
 from codegen.compile import Isa
 from derive.claim import Claim
@@ -152,6 +150,7 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
     """The Cython text, what validation needs to know of it, and the proof record's first half."""
     from codegen.lower import kernel_name, lower
     from codegen.schedules.nest import Target
+    from codegen.tables import described, digest
     from codegen.targets.cython.printer import module_text
     from derive.theorems import LABEL, certificate_digest
 
@@ -163,9 +162,11 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
     kernels = [lower(key, claim, target) for key, claim in claims.items()]
     certificate = certificate_digest(type(layer), choices)
     title = f"{layer!r} at input {','.join(map(str, request.shape))}, {request.dtype}"
+    tables = layer.tables(request.shape)
     facts = (
         f"proof: {LABEL}, certificate sha256 {certificate}",
         f"build: {isa.name}, {target.lanes} lanes, gcc {' '.join(compile.flags_of(isa, ()))}",
+        *(f"constants {n}: {len(v)} rationals, sha256 {digest(v)}" for n, v in tables.items()),
     )
     text = module_text(title, facts, kernels)
     known = {
@@ -181,6 +182,7 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         "certificate_sha256": certificate,
         "theorem": {kernel_name(key): f"{c.left} = {c.right}" for key, c in claims.items()},
         "sizes": sizes,
+        "tables": described(tables),
         "schedule": {k.name: list(k.notes) for k in kernels},
     }
     return text, known, proof
@@ -193,16 +195,10 @@ SECONDS_PER_PRODUCT = 30e-9
 
 def products_of(claims: Mapping[str, Claim]) -> int:
     """Products of the kernels together, as the layer's definition counts them."""
-    from derive.expr import Partial
+    from codegen.reference import term_count
+    from codegen.relation import relation_of
 
-    products = 0
-    for claim in claims.values():
-        passed = any(isinstance(f, Partial) for t in claim.left.terms for f in t.factors)
-        forward = claim.setting.definitions[0] if passed else claim.right
-        places = prod(extent(i) for i in forward.indices)
-        each = (places * prod(extent(i) for i in t.indices) for t in forward.body.terms)
-        products += max(each, default=0)
-    return products
+    return sum(term_count(family) for claim in claims.values() for family in relation_of(claim).families)
 
 
 def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import BuildError
-from codegen.factorise import factorised
+from codegen.numeric import degree
 from codegen.record import Check
-from codegen.reference import evaluate
+from codegen.reference import evaluate, terms_of
 from codegen.relation import Relation, entries, relation_of, shape_of
 from codegen.rig import Rig
 from codegen.trace import entry_text
@@ -41,12 +41,17 @@ class RealCheck:
 
 
 def check_real(claim: Claim, operands: Mapping[str, Array], computed: Array) -> RealCheck:
-    """Whether every |computed - exact| <= gamma_n * sum |terms| of that entry, n its number of terms.
+    """Whether every |computed - exact| <= gamma_q * sum |terms| of that entry; q = n for up to two factors.
 
-    gamma_n = n u / (1 - n u), u half the machine epsilon. Holds for every order of summation, with or
-    without fused operations (N. J. Higham, Accuracy and Stability of Numerical Algorithms, section 3.1);
-    2 n least positive numbers are added for underflow. The reference is summed in float64 for float32 and
-    in long double for float64, and its own gamma_n is added.
+    An entry is a sum of n terms, each a product of at most m factors, and q = n + max(m, 2) - 2.
+    gamma_q = q u / (1 - q u), u half the machine epsilon. Each term is rounded at most m - 1 times while it
+    is multiplied, in whatever order, at whatever loop (a partial product that several terms share is rounded
+    once for each factor in it), and at most n - 1 times while it is added: at most n + m - 2 factors 1 + e,
+    |e| <= u, for every order of summation, with or without fused operations (N. J. Higham, Accuracy and
+    Stability of Numerical Algorithms, sections 3.1 and 3.4). Underflow adds at most half the least positive
+    number to each of the m - 1 products of a term, which the m - 2 factors that follow can enlarge: 2 n
+    (m - 1) A^(m-2) of them are allowed, A the greatest magnitude of an operand entry, at least 1. The
+    reference is summed in float64 for float32 and in long double for float64, and its own gamma_q is added.
 
     Args:
         claim: at sizes.
@@ -86,16 +91,17 @@ def check_real(claim: Claim, operands: Mapping[str, Array], computed: Array) -> 
 
 def _bounds(relation: Relation, data: Mapping[str, Array], dtype: Any, wide: Any) -> tuple[Array, Array]:
     """For every entry its number of terms and the largest error that rounding explains."""
-    terms = np.zeros(entries(relation.result), np.int64)
-    for family in factorised(relation):
-        terms += family.expected()
+    terms, power = terms_of(relation), max(2, degree(relation))
+    roundings = terms + (power - 2)
     magnitude = evaluate(relation, {n: np.abs(a) for n, a in data.items()}).reshape(-1)
-    narrow_n, wide_n = (terms * (wide(np.finfo(d).eps) / 2) for d in (dtype, wide))
+    narrow_n, wide_n = (roundings * (wide(np.finfo(d).eps) / 2) for d in (dtype, wide))
     if narrow_n.max() >= 1:
         raise LimitError("too many terms for an error bound", got=f"{terms.max()} terms in {dtype}")
     own, reference = narrow_n / (1 - narrow_n), wide_n / (1 - wide_n)
     least = wide(np.finfo(dtype).smallest_subnormal)
-    return terms, (own + reference) * magnitude * (1 + 2 * reference) + 2 * terms * least
+    largest = max((float(np.abs(a).max(initial=1)) for a in data.values()), default=1.0)
+    under = 2 * terms * (power - 1) * wide(largest) ** (power - 2) * least
+    return terms, (own + reference) * magnitude * (1 + 2 * reference) + under
 
 
 def check_reals(rig: Rig, rng: np.random.Generator) -> Check:
@@ -107,14 +113,15 @@ def check_reals(rig: Rig, rng: np.random.Generator) -> Check:
         raise BuildError(
             f"kernel {rig.kernel} is less accurate than any order of summation can be",
             where=found.entry,
-            expected="error within gamma_n * sum |terms|",
+            expected="error within gamma_q * sum |terms|",
             got=f"{found.worst_ratio:.3g} times that",
         )
     return Check(
         rig.kernel,
         "real",
-        f"on normal random {rig.dtype.name} operands every entry is within gamma_n * sum |terms| of the "
-        f"exact value, n its number of terms (at most {found.terms})",
+        f"on normal random {rig.dtype.name} operands every entry is within gamma_q * sum |terms| of the "
+        f"exact value, q its number of terms (at most {found.terms})"
+        + (f" and {power - 2} more" if (power := degree(rig.relation)) > 2 else ""),
         "deterministic for these operands; says nothing of others",
         {
             "worst_error": found.worst_error,

@@ -6,8 +6,11 @@ are summed by NumPy in an order of its own, so they are exact only where every s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,8 @@ from derive.expr import Read
 from derive.index import Form
 
 Array = NDArray[Any]
+MASK_CELLS = 2**24
+"""Most values of two names that a condition is listed for; beyond, one name is taken value by value."""
 
 
 def evaluate(relation: Relation, data: Mapping[str, Array]) -> Array:
@@ -35,32 +40,78 @@ def evaluate(relation: Relation, data: Mapping[str, Array]) -> Array:
     return out
 
 
-def _spans(family: Family) -> list[frozenset[str]]:
-    reads = (family.result, *(f.index for f in family.factors))
-    return [f.names for read in reads for f in read] + [c.names for c in family.conditions]
+def terms_of(relation: Relation) -> NDArray[np.int64]:
+    """For every entry of the result its number of terms, exact below 2^53."""
+    bare = tuple(replace(f, factors=(), coefficient=Fraction(1)) for f in relation.families)
+    return evaluate(Relation(relation.result, bare), {}).reshape(-1).astype(np.int64)
+
+
+def term_count(family: Family) -> int:
+    """The number of terms of a family, or a bound on it where conditions join very many values."""
+    parts = [frozenset({i.name}) for i in family.indices]
+    for condition in family.conditions:
+        touched = [p for p in parts if p & condition.names]
+        parts = [p for p in parts if not p & condition.names] + [frozenset().union(*touched)]
+    total = 1
+    for part in parts:
+        extents = {n: e for n, e in family.extents.items() if n in part}
+        held = [c for c in family.conditions if c.names & part]
+        if not held or prod(extents.values()) > MASK_CELLS:
+            total *= prod(extents.values())
+            continue
+        grid = dict(zip(extents, np.ix_(*(np.arange(e) for e in extents.values())), strict=True))
+        admitted = np.ones(tuple(extents.values()), bool)
+        for condition in held:
+            admitted &= condition.holds(grid)
+        total *= int(admitted.sum())
+    return total
 
 
 def _fixed_values(family: Family) -> Iterator[dict[str, int]]:
-    """Values of the names that must be fixed so that every form and condition keeps one free name."""
-    fixed: list[str] = []
-    for span in _spans(family):
-        free = sorted(span - set(fixed), key=lambda n: (family.extents[n], n))
-        fixed += free[: max(0, len(free) - 1)]
-    for values in product(*(range(family.extents[n]) for n in fixed)):
-        yield dict(zip(fixed, values, strict=True))
+    """Values of the names that must be fixed so that forms keep one free name and conditions at most two."""
+    fixed: set[str] = set()
+    size = family.extents
+    reads = (family.result, *(f.index for f in family.factors))
+    for span in [f.names for read in reads for f in read]:
+        fixed |= set(sorted(span - fixed, key=lambda n: (size[n], n))[:-1])
+    for condition in family.conditions:
+        left = sorted(condition.names - fixed, key=lambda n: (size[n], n))
+        while len(left) > 2 or prod(size[n] for n in left) > MASK_CELLS:
+            fixed.add(left.pop(0))
+    names = sorted(fixed)
+    for values in product(*(range(size[n]) for n in names)):
+        yield dict(zip(names, values, strict=True))
 
 
 def _admitted(family: Family, values: Mapping[str, int]) -> dict[str, Array] | None:
     """For every free name the values that its conditions let through; None where a fixed condition fails."""
     free = {n: np.arange(e) for n, e in family.extents.items() if n not in values}
     for condition in family.conditions:
-        name = next(iter(condition.names - set(values)), None)
-        if name is None:
-            if not condition.holds(values):
-                return None
-        else:
+        left = condition.names - set(values)
+        if not left and not condition.holds(values):
+            return None
+        if len(left) == 1:
+            (name,) = left
             free[name] = free[name][condition.holds({**values, name: free[name]})]
     return free
+
+
+def _masks(
+    family: Family,
+    values: Mapping[str, int],
+    free: Mapping[str, Array],
+    letters: Mapping[str, int],
+    dtype: Any,
+) -> list[Any]:
+    """For every condition that joins two free names, the array of its truth values as 0 and 1."""
+    found: list[Any] = []
+    for condition in family.conditions:
+        left = sorted(condition.names - set(values))
+        if len(left) == 2:
+            one, two = left
+            grid = {one: free[one][:, None], two: free[two][None, :]}
+            found += [condition.holds({**values, **grid}).astype(dtype), [letters[one], letters[two]]]
+    return found
 
 
 def _add_slice(
@@ -74,24 +125,33 @@ def _add_slice(
     arguments: list[Any] = []
     for factor in family.factors:
         arguments += _factor_slice(factor, data[factor.tensor.name], values, free, letters)
-    seen = frozenset().union(*(f.names for f in family.factors))
-    for name in free.keys() - seen:
-        arguments += [np.ones(len(free[name]), dtype), [letters[name]]]
+    arguments += _masks(family, values, free, letters, dtype)
+    met = {number for numbers in arguments[1::2] for number in numbers}
     axes = [_axis(form, values, free) for form in family.result]
     kept = [letters[n] for n, _ in axes if n is not None]
-    blas = bool(np.issubdtype(dtype, np.floating)) and dtype != np.longdouble
-    part = np.einsum(*arguments, kept, optimize=blas)
+    alone = [n for n in free if letters[n] not in met]
+    for name in alone:
+        if letters[name] in kept:
+            arguments += [np.ones(len(free[name]), dtype), [letters[name]]]
     spots = [spot for _, spot in axes]
     if len(set(kept)) != len(kept) or any(len(np.unique(s)) != len(s) for s in spots):
         raise BuildError(
             "a definition meets an entry of its result twice", where=", ".join(map(str, family.result))
         )
-    shape = [len(s) for s in spots]
     scale = family.coefficient
     if scale.denominator != 1:
         raise BuildError("a definition with a fraction has no whole value", where=str(scale))
-    whole = scale.numerator % 2**64 if dtype == np.uint64 else scale.numerator
-    out[np.ix_(*spots)] += part.reshape(shape) * dtype.type(whole)
+    times = scale.numerator * prod(len(free[n]) for n in alone if letters[n] not in kept)
+    part = _summed(arguments, kept, dtype) if arguments else np.ones((), dtype)
+    whole = times % 2**64 if dtype == np.uint64 else times
+    out[np.ix_(*spots)] += part.reshape([len(s) for s in spots]) * dtype.type(whole)
+
+
+def _summed(arguments: Sequence[Any], kept: Sequence[int], dtype: Any) -> Array:
+    """einsum; pair by pair where BLAS takes pairs, or where there are so many operands that it pays."""
+    blas = bool(np.issubdtype(dtype, np.floating)) and dtype != np.longdouble
+    pairwise = "greedy" if len(arguments) > 4 or blas else False
+    return np.asarray(np.einsum(*arguments, kept, optimize=pairwise))
 
 
 def _axis(form: Form, values: Mapping[str, int], free: Mapping[str, Array]) -> tuple[str | None, Array]:

@@ -21,6 +21,7 @@ from codegen.loops import (
     Do,
     If,
     Kernel,
+    Limit,
     Loop,
     Place,
     Pointer,
@@ -90,8 +91,11 @@ class Machine:
                     self.call(call)
                 case Place(name, at):
                     self.integers[name] = at.evaluate(self.integers)
+                case Limit():
+                    self.integers[statement.name] = self.limit(statement)
                 case Loop(name, start, stop, step, inner):
-                    for self.integers[name] in range(start, stop, step):
+                    for value in range(self.end(start), self.end(stop), step):
+                        self.integers[name] = value
                         self.execute(inner)
                 case If(conditions, inner):
                     if all(c.holds(self.integers) for c in conditions):
@@ -100,6 +104,17 @@ class Machine:
                     self.marks.append(number)
                 case Comment():
                     pass
+
+    def end(self, value: int | str) -> int:
+        return self.integers[value] if isinstance(value, str) else value
+
+    def limit(self, limit: Limit) -> int:
+        """The end of a loop; ValueError where the numerator could be rounded another way."""
+        value = limit.form.evaluate(self.integers)
+        if limit.divisor != 1 and value + limit.lift * limit.divisor < 0:
+            raise ValueError(f"{limit.name}: {limit.form} = {value} is below -{limit.lift} * {limit.divisor}")
+        found = (value // limit.divisor, *map(self.end, limit.ends))
+        return int(min(found) if limit.upper else max(found))
 
     def call(self, call: Call) -> Any:
         method = getattr(self, call.operation)
@@ -155,6 +170,11 @@ class Machine:
 
     def v_store_part(self, pointer: Any, value: list[Any], count: int) -> None:
         self.write(pointer, value[:count])
+
+    def v_store_strided(self, pointer: Any, value: list[Any], count: int, step: int) -> None:
+        data, name, at = pointer
+        for lane, one in enumerate(value[:count]):
+            self.write((data, name, at + lane * step), [one])
 
     def v_load_strided(self, pointer: Any, step: int) -> list[Any]:
         return self.read(pointer, self.lanes, step)

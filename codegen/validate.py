@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
-from codegen.errors import BuildError
+from codegen.errors import BuildError, Untraceable
 from codegen.lexical import gate
 from codegen.numeric import check_integers, check_uint64
-from codegen.plan import plan_of
+from codegen.plan import Plan, plan_of
 from codegen.real import check_reals
 from codegen.record import Check, ValidationRecord
-from codegen.relation import entries
+from codegen.relation import Relation, entries, relation_of
 from codegen.rig import Marks, Rig
 from codegen.trace import Tracer
 from derive.errors import LimitError
@@ -39,8 +39,9 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
 
     Args:
         level: "fast" is the gate on the text, the shipped binary on small whole numbers and one traced run
-            a kernel; "exact" adds a second traced run on left-over workspace, numbers modulo 2^64, real
-            numbers and the branch marks.
+            a kernel; a kernel whose definition the trace cannot follow (more than two factors, or a product
+            that is a term of several entries) is run on numbers modulo 2^64 instead. "exact" adds a second
+            traced run on left-over workspace, numbers modulo 2^64, real numbers and the branch marks.
         seed: of the random operands; fresh where None. The record holds it.
 
     Raises:
@@ -55,9 +56,13 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
     seed = secrets.randbits(64) if seed is None else seed
     rng = np.random.default_rng(seed)
     marks: Sequences = {kernel: [] for kernel in artefact.equations}
-    checks = [_lexical(artefact), *_shipped(artefact, level, rng), *_traced(artefact, level, marks)]
+    checks = [_lexical(artefact), *_shipped(artefact, level, rng)]
+    plans = {kernel: traceable(relation_of(claim)) for kernel, claim in artefact.equations.items()}
+    checks += _traced(artefact, level, marks, plans)
+    modular = [k for k, plan in plans.items() if plan is None or level == "exact"]
+    checks += _modular(artefact, rng, marks, modular)
     if level == "exact":
-        checks += [*_modular(artefact, rng, marks), *_marked(artefact, marks)]
+        checks += _marked(artefact, marks)
     seconds = round(time.perf_counter() - start, 3)
     return ValidationRecord(level, artefact.dtype, artefact.lanes, seed, seconds, tuple(checks))
 
@@ -82,21 +87,38 @@ def _shipped(artefact: Artefact, level: str, rng: np.random.Generator) -> Iterat
             yield check_reals(rig, rng)
 
 
-def _modular(artefact: Artefact, rng: np.random.Generator, marks: Sequences) -> Iterator[Check]:
+def traceable(relation: Relation) -> Plan | None:
+    """The plan of a relation, or None where its terms cannot be told apart by their factors."""
+    try:
+        return plan_of(relation)
+    except Untraceable:
+        return None
+
+
+def _modular(
+    artefact: Artefact, rng: np.random.Generator, marks: Sequences, kernels: Sequence[str]
+) -> Iterator[Check]:
+    if not kernels:
+        return
     element, runs = "BF_ELEMENT_UINT64", 2
     module = artefact.load_variant((element,))
     recorder = Marks(module)
-    for kernel in artefact.equations:
+    for kernel in kernels:
         recorder.reset()
         yield check_uint64(Rig(artefact, kernel, module, np.uint64), rng, runs)
         marks[kernel].append((element, runs, recorder.sequence()))
 
 
-def _traced(artefact: Artefact, level: str, marks: Sequences) -> Iterator[Check]:
+def _traced(
+    artefact: Artefact, level: str, marks: Sequences, plans: Mapping[str, Plan | None]
+) -> Iterator[Check]:
+    kernels = {kernel: plan for kernel, plan in plans.items() if plan is not None}
+    if not kernels:
+        return
     element, runs = "BF_ELEMENT_TRACE", 2 if level == "exact" else 1
     module = artefact.load_variant((element,))
     tracer, recorder = Tracer(module), Marks(module)
-    for kernel in artefact.equations:
+    for kernel in kernels:
         recorder.reset()
         yield check_trace(Rig(artefact, kernel, module, np.uint64), tracer, runs)
         marks[kernel].append((element, runs, recorder.sequence()))

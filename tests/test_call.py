@@ -14,9 +14,10 @@ from codegen import build
 from codegen.call import Kernel
 from codegen.compile import ISAS, chosen_isa
 from codegen.errors import BuildError
-from codegen.produce import compile_digest
-from derive.errors import LayerError
+from codegen.produce import check_work, claims_of, compile_digest, products_of
+from derive.errors import LayerError, LimitError
 from derive.layers.conv import Conv2d
+from derive.spelling import parse_layer
 
 LAYER, SHAPE = Conv2d(2, 3, 3, stride=2, padding=1), (2, 2, 7, 6)
 
@@ -280,3 +281,66 @@ def test_a_layer_whose_windows_read_padding_alone(wrt: Any) -> None:
     if wrt:
         grads = kernel.backward(np.ones(layer.output_shape(shape)), input=x, weight=w)
         assert set(grads) == {"input", "weight"} and not any(g.any() for g in grads.values())
+
+
+# ---------------------------------------------------------------- layers with other operands
+
+
+def test_input_is_needed_only_where_a_gradient_reads_it(kernel: Kernel, d: dict[str, Array]) -> None:
+    k = build(LAYER, SHAPE, wrt="input")
+    found = k.backward(d["grad_output"], weight=d["weight"])
+    assert (found["input"] == backward(kernel, d)["input"]).all()
+    with pytest.raises(LayerError, match="missing operand") as refused:
+        kernel.backward(d["grad_output"], weight=d["weight"])
+    assert refused.value.where == "input"
+
+
+def test_a_layer_without_weight(d: dict[str, Array]) -> None:
+    layer, x = parse_layer("AvgPool2d(2)"), np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    k = build(layer, x.shape)
+    assert k.forward(x).tolist() == [[[[2.5, 4.5], [10.5, 12.5]]]]
+    assert (k.backward(4 * np.ones((1, 1, 2, 2), np.float32))["input"] == 1).all()
+    for wrong in ({"weight": x}, {"other": x}):
+        with pytest.raises(LayerError, match="no such operand"):
+            k.forward(x, **wrong)
+    with pytest.raises(LayerError, match="no weight") as refused:
+        k.pack_weights(x)
+    assert refused.value.where == repr(layer) and "input" in refused.value.expected
+    with pytest.raises(LayerError, match="no such gradient"):
+        build(layer, x.shape, wrt="weight")
+
+
+def test_a_layer_with_another_operand() -> None:
+    layer = parse_layer("Concat(dim=1, other_shape=(1, 1, 3))")
+    x, other = np.ones((1, 2, 3)), np.full((1, 1, 3), 2.0)
+    k = build(layer, x.shape, dtype="float64")
+    assert k.wrt == ("input", "other")
+    y = k.forward(x, other=other)
+    assert (y == np.concatenate([x, other], 1)).all()
+    found = k.backward(y)
+    assert (found["input"] == x).all() and (found["other"] == other).all()
+    with pytest.raises(LayerError, match="missing operand") as refused:
+        k.forward(x)
+    assert refused.value.where == "other"
+    with pytest.raises(LayerError, match="wrong shape"):
+        k.forward(x, other=x)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "products"),
+    [
+        ("Conv2d(2, 3, 3, bias=False)", (1, 2, 4, 4), 3 * 2 * 4 * 9),
+        ("AvgPool2d(3, stride=2, padding=1)", (1, 1, 4, 4), (2 + 3) ** 2),
+        ("Upsample(scale_factor=2, mode='bilinear')", (1, 3, 224, 224), 3 * (448 * 2 - 2) ** 2),
+    ],
+)
+def test_work_is_counted_in_terms_of_the_definition(text: str, shape: tuple[int, ...], products: int) -> None:
+    """Not in values of all its indices: brackets leave few of them."""
+    claims = claims_of(parse_layer(text), shape, ("output", "input"))
+    assert products_of({"output": claims["output"]}) == products == products_of({"input": claims["input"]})
+
+
+def test_too_much_work_is_refused() -> None:
+    claims = claims_of(Conv2d(512, 512, 9), (8, 512, 256, 256), ("output",))
+    with pytest.raises(LimitError, match="too large to validate"):
+        check_work(claims)

@@ -12,18 +12,21 @@ import numpy as np
 import pytest
 from plain_kernels import OPS
 
-from codegen.errors import BuildError
+from codegen.errors import BuildError, Untraceable
 from codegen.factorise import factorised
-from codegen.numeric import small_bound
+from codegen.factorise import listed as listed_values
+from codegen.numeric import missed, small_bound
 from codegen.plan import CPlan, plan_of
-from codegen.reference import evaluate
+from codegen.reference import evaluate, term_count, terms_of
 from codegen.relation import Family, Relation, entries, relation_of, shape_of
 from derive.claim import Claim
 from derive.errors import LimitError
 from derive.expr import Read, Tensor
-from derive.index import Form, Index, name
+from derive.index import Form, Index, Within, Zero, name
 from derive.instance import claim_at
+from derive.layers.base import Layer
 from derive.layers.conv import Conv2d
+from derive.spelling import parse_layer
 
 CONFORMANCE = """
 #include "backflip_ops.h"
@@ -40,6 +43,7 @@ void ops(E *out, const E *a, const E *b, const E *c, int n) {
     v_store(out, v_zero()), out += BF_LANES;
     v_store(out, v_fma(z, x, y)), out += BF_LANES;
     v_store(out, v_add(y, z)), out += BF_LANES;
+    v_store_strided(out, y, n, 2), out += 2 * BF_LANES;
     e_store(out++, v_sum(y));
     e_store(out++, e_fma(e_load(c), e_load(a), e_load(b)));
     e_store(out++, e_add(e_load(a), e_load(b)));
@@ -93,7 +97,7 @@ def test_each_operation_on_each_lane(tmp_path: Path, element: str, lanes: int) -
     if element != "UINT64":
         b[1] = -0.0
     for n in range(lanes + 1):
-        out = np.full(10 * lanes + 4, 77, dtype)
+        out = np.full(12 * lanes + 4, 77, dtype)
         library.ops(*(ctypes.c_void_p(t.ctypes.data) for t in (out, a, b, c)), n)
         assert np.array_equal(out, expected_blocks(a, b, c, n, lanes))
         assert element == "UINT64" or np.signbit(out[6 * lanes : 7 * lanes]).all()
@@ -113,6 +117,7 @@ def expected_blocks(a: np.ndarray, b: np.ndarray, c: np.ndarray, n: int, lanes: 
         [0 for _ in lane],
         [int(c[i]) + int(a[1 + i]) * int(b[i]) for i in lane],
         [int(b[i]) + int(c[i]) for i in lane],
+        [b[i // 2] if i % 2 == 0 and i // 2 < n else 77 for i in range(2 * lanes)],
         [sum(int(b[i]) for i in lane), int(c[0]) + int(a[0]) * int(b[0]), int(a[0]) + int(b[0]), 0],
     ]
     return np.array([x for block in blocks for x in block], a.dtype)
@@ -126,7 +131,7 @@ def test_tracing_moves_each_word_to_its_lane(tmp_path: Path, lanes: int) -> None
     library.bf_trace_begin(ctypes.byref(plan.c_plan), 1)
     zero, leaf = np.uint64(1 << 62), np.uint64(2 << 62 | 1 << 56)
     a = leaf + np.arange(4 * lanes + 4, dtype=np.uint64)
-    out = np.zeros(10 * lanes + 4, np.uint64)
+    out = np.zeros(12 * lanes + 4, np.uint64)
     n = lanes // 2
     library.ops(*(ctypes.c_void_p(t.ctypes.data) for t in (out, a, a, a)), n)
     blocks = out[: 10 * lanes].reshape(10, lanes)
@@ -135,9 +140,11 @@ def test_tracing_moves_each_word_to_its_lane(tmp_path: Path, lanes: int) -> None
     assert (blocks[3][:n] == a[:n]).all() and (blocks[3][n:] == 0).all()
     assert (blocks[4] == a[: 3 * lanes : 3]).all() and (blocks[6] == a[1]).all() and (blocks[7] == zero).all()
     assert (blocks[8:] >> np.uint64(62) == 0).all() and out[-1] == zero
+    strided = out[10 * lanes : 12 * lanes]
+    assert (strided[: 2 * n : 2] == a[:n]).all() and not strided[1::2].any() and not strided[2 * n :].any()
 
 
-def claims(layer: Conv2d, shape: tuple[int, ...]) -> dict[str, Claim]:
+def claims(layer: Layer, shape: tuple[int, ...]) -> dict[str, Claim]:
     found = layer.claims(**layer.choices(shape))
     return {k: claim_at(c, layer.sizes(shape)) for k, c in found.items()}
 
@@ -255,3 +262,110 @@ def test_small_numbers_stay_exact_and_as_large_as_that_allows() -> None:
             Relation(y, (Family((Index("i", Form.of(2**25)),), (), (Form(),), (Read(x, (name("i"),)),)),)),
             "float32",
         )
+
+
+BANDED = (
+    ("Upsample(size=(5, 4), mode='bilinear', align_corners=True)", (1, 2, 3, 2)),
+    ("AdaptiveAvgPool2d((2, 3))", (1, 1, 5, 4)),
+    ("AvgPool2d(3, stride=2, padding=1, ceil_mode=True)", (1, 1, 4, 5)),
+    ("ReflectionPad2d((1, 2, 2, 0))", (1, 1, 3, 4)),
+    ("ReplicationPad1d((2, 3))", (2, 1, 3)),
+    ("UpsampleZeros(3)", (1, 1, 2, 3)),
+    ("ConvTranspose1d(2, 3, 4, stride=2, padding=1)", (1, 2, 5)),
+    ("Concat()", (1, 2, 3)),
+)
+
+
+def by_hand(relation: Relation, data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Values and numbers of terms, one term after another."""
+    values, count = (np.zeros(entries(relation.result), np.int64) for _ in range(2))
+    for family in relation.families:
+        for spots, times in listed(family, relation.result).items():
+            found = [data[f.tensor.name][s] for f, s in zip(family.factors, spots[1:], strict=True)]
+            values[spots[0]] += times * int(np.prod(found))
+            count[spots[0]] += times
+    return values, count
+
+
+@pytest.mark.parametrize(("text", "shape"), BANDED, ids=[t for t, _ in BANDED])
+def test_values_and_counts_under_brackets_of_two_names(text: str, shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(6)
+    for claim in claims(parse_layer(text), shape).values():
+        relation = relation_of(claim)
+        data = {t.name: rng.integers(-9, 10, entries(t)) for t in relation.operands}
+        values, count = by_hand(relation, data)
+        assert terms_of(relation).tolist() == count.tolist()
+        assert sum(map(term_count, relation.families)) == count.sum()
+        for dtype in (np.int64, np.uint64, np.float64, np.longdouble):
+            found = evaluate(relation, {n: d.astype(dtype) for n, d in data.items()})
+            assert np.array_equal(found.reshape(-1).astype(np.int64), values)
+        for family in relation.families:
+            names = frozenset(family.extents)
+            held, number = listed_values(family, names)
+            assert number == listed(family, relation.result).total()
+            assert all(c.holds(held).all() for c in family.conditions)
+
+
+def test_masks_too_large_are_taken_value_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    relation = relation_of(claims(parse_layer("Upsample(scale_factor=2)"), (1, 1, 3, 4))["output"])
+    data = {"input": np.arange(12)}
+    whole = evaluate(relation, data)
+    monkeypatch.setattr("codegen.reference.MASK_CELLS", 10)
+    assert (evaluate(relation, data) == whole).all() and whole[0, 0, 5, 7] == 11
+    assert sum(map(term_count, relation.families)) == 4 * 3 * 8 * 6 > terms_of(relation).sum()
+
+
+def test_the_reference_of_a_large_resampling_is_fast() -> None:
+    """Never the product of both axes' lengths: 30 thousand million terms would take minutes."""
+    import time
+
+    relation = relation_of(
+        claims(parse_layer("Upsample(scale_factor=2, mode='bilinear')"), (1, 3, 224, 224))["output"]
+    )
+    data = {t.name: np.ones(entries(t)) for t in relation.operands}
+    start = time.perf_counter()
+    assert evaluate(relation, data).max() == 4
+    assert time.perf_counter() - start < 5
+
+
+def test_an_entry_that_two_families_use_has_no_only_place() -> None:
+    """A leaf of both could be a term of either entry; each alone names its own."""
+    x, y = (Tensor(n, (Form.of(3),), ((0,),)) for n in "xy")
+    i, at = Index("i", Form.of(3)), name("i")
+    straight = Family((i,), (), (at,), (Read(x, (at,)),))
+    turned = Family((i,), (Within(at, Form.of(2)),), (at,), (Read(x, (1 - at,)),))
+    assert plan_of(Relation(y, (straight,))).single[0].only.tolist() == [0, 1, 2]
+    plan = plan_of(Relation(y, (straight, turned)))
+    assert [s.only.tolist() for s in plan.single] == [[-1, -1, 2], [-1, -1, -1]]
+    assert plan.expected.tolist() == [2, 2, 1]
+
+
+def test_products_in_several_sums_are_refused() -> None:
+    x, w, y = (Tensor(n, (Form.of(3),), ((0,),)) for n in "xwy")
+    i, at = Index("i", Form.of(3)), name("i")
+    one = Family((i,), (), (at,), (Read(x, (at,)), Read(w, (at,))))
+    two = Family((i,), (Zero(at),), (at,), (Read(w, (at + 1,)), Read(x, (at,))))
+    assert plan_of(Relation(y, (one,)))
+    with pytest.raises(Untraceable, match="2 sums of such products"):
+        plan_of(Relation(y, (one, two)))
+    with pytest.raises(Untraceable, match="cannot follow"):
+        plan_of(Relation(y, (Family((i,), (), (at,), (Read(x, (at,)), Read(w, (at,)), Read(y, (at,)))),)))
+
+
+def test_small_numbers_of_any_degree() -> None:
+    """Four terms of three factors: 4 B^3 <= 2^24 < 4 (B + 1)^3."""
+    relation = relation_of(
+        claims(parse_layer("Upsample(size=(5, 9), mode='bilinear')"), (1, 2, 3, 4))["output"]
+    )
+    bound = small_bound(relation, "float32")
+    assert 4 * bound**3 <= 2**24 < 4 * (bound + 1) ** 3
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_the_chance_to_miss_a_difference_is_what_counting_gives(degree: int) -> None:
+    """Over 3 bits one product of `degree` entries vanishes as often as the bound says, or less."""
+    bits, values = 3, np.arange(8)
+    grids = np.meshgrid(*([values] * degree), indexing="ij")
+    chance = float((np.prod(grids, axis=0) % 2**bits == 0).mean())
+    assert chance <= float(missed(degree, bits)) / 2**bits
+    assert chance == float(missed(degree, bits)) / 2**bits

@@ -28,9 +28,9 @@ def possible(nest: Nest, target: Target) -> Iterator[Flat | Lanes]:
 
 
 def _free_lines(nest: Nest) -> Iterator[tuple[int, str]]:
-    """Free indices contiguous in the result and in one factor, absent from the other."""
+    """Free indices of the result that are contiguous in one factor and absent from the other."""
     for line in nest.free:
         slopes = [a.slope(line) if line not in a.tables else 2 for a in nest.factors]
         added = all(a.slope(line) in (0, 1) for a in nest.added)
-        if nest.out.slope(line) == 1 and added and sorted(slopes) in ([1], [0, 1]):
+        if nest.out.slope(line) and added and sorted(slopes) in ([1], [0, 1]):
             yield slopes.index(1), line

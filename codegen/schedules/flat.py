@@ -16,6 +16,11 @@ from codegen.loops import Place, Statement
 from codegen.schedules.nest import NO_INDEX, Access, Block, Nest, Target, Writer, blocks, mark, place, summed
 from derive.index import Form
 
+STRIDED = 1.5
+"""Cycles for each lane of a strided store."""
+NEAR = 16
+"""Elements of a cache line."""
+
 
 @dataclass(frozen=True)
 class Flat:
@@ -40,6 +45,30 @@ class Flat:
     def lanes(self) -> int:
         return self.target.lanes if self.line else 1
 
+    def y(self, k: int, r: int, p: int) -> str:
+        return f"{self.prefix}y_{k}_{r}_{p}"
+
+    def x(self, r: int, p: int) -> str:
+        return f"{self.prefix}x_{r}_{p}"
+
+    @property
+    def prefix(self) -> str:
+        """What tells single elements from vectors, whose names must differ where a kernel has both."""
+        return "" if self.line else "one_"
+
+    @property
+    def single(self) -> str:
+        """The name of a value that is broadcast."""
+        return "each" if self.line else "one"
+
+    @property
+    def store(self) -> float:
+        """Cycles for one store: each lane apart along a strided line, a cache line for each far element."""
+        if self.line:
+            return 1.0 if self.nest.out.slope(self.line) == 1 else STRIDED * self.lanes
+        near = self.nest.out.slope(self.row or self.channel or ([*self.nest.free] or [""])[-1]) <= NEAR
+        return 1.0 if near else 2.0
+
     def line_blocks(self) -> list[tuple[Block, tuple[int, ...]]]:
         """Blocks along the line with the lanes used of each of their vectors."""
         if not self.line:
@@ -61,7 +90,8 @@ class Flat:
 
     def cost(self) -> float:
         """Cycles of the whole contraction by port pressure."""
-        total, bodies = 0.0, 0
+        total, bodies, stores = 0.0, 0, 0.0
+        turns = prod(self.nest.bound.values())
         for (line, parts), channel, row in product(
             self.line_blocks(), self.channel_blocks(), self.row_blocks()
         ):
@@ -71,9 +101,10 @@ class Flat:
             for block in (line, channel, row):
                 steps *= (block.stop - block.start) // block.width
             total += steps * (max(accumulators / 2, loads / 2, 4.0) + 1.0)
+            stores += steps * accumulators * self.store
             bodies += 1
         outer = prod(e for n, e in self.nest.free.items() if n not in (self.line, self.row, self.channel))
-        return total * (1 + 0.01 * bodies) * outer * prod(self.nest.bound.values())
+        return outer * (total * (1 + 0.01 * bodies) * turns + stores)
 
     def note(self) -> str:
         tile = f"{self.vectors} vectors of {self.lanes} along {self.line}" if self.line else "single elements"
@@ -100,7 +131,7 @@ class Flat:
         writer = Writer("v" if self.line else "e", self.lanes)
         spots = list(product(range(channel.width), range(row.width), range(len(parts))))
         body: list[Statement] = [mark(number)]
-        body += [writer.zero(_y(*s)) for s in spots]
+        body += [writer.zero(self.y(*s)) for s in spots]
         body += self.reduction(writer, row, channel, parts)
         for extra in self.nest.added:
             body += self.extra(writer, extra, spots, parts)
@@ -108,7 +139,7 @@ class Flat:
         body.append(into)
         for k, r, p in spots:
             shift = self.shift(self.nest.out, k, r, p)
-            body.append(writer.store(self.nest.out.buffer, at + shift, _y(k, r, p), parts[p]))
+            body += writer.spread(self.nest.out, at + shift, self.y(k, r, p), parts[p], self.line)
         return tuple(body)
 
     def shift(self, access: Access, k: int, r: int, p: int) -> int:
@@ -132,17 +163,19 @@ class Flat:
         for tap in range(self.nest.bound.get(tabled, 1)):
             from_x = at_x + (image.moved(tabled, 0, tap) if tabled else 0)
             for r, p in product(range(row.width), range(len(parts))):
-                count = parts[p] if not image.buffer.scratch else self.lanes
-                body.append(writer.load(_x(r, p), image.buffer, from_x + self.shift(image, 0, r, p), count))
+                count = self.lanes if image.buffer.copied else parts[p]
+                body.append(
+                    writer.load(self.x(r, p), image.buffer, from_x + self.shift(image, 0, r, p), count)
+                )
             for k in range(channel.width):
                 if other is not None:
                     from_w = (
                         at_w + self.shift(other, k, 0, 0) + (other.moved(tabled, 0, tap) if tabled else 0)
                     )
-                    body.append(writer.splat("w", other.buffer, from_w))
+                    body.append(writer.splat(self.single, other.buffer, from_w))
                 for r, p in product(range(row.width), range(len(parts))):
-                    factors = (_x(r, p),) if other is None else ("w", _x(r, p))
-                    body.append(writer.fma(_y(k, r, p), *factors))
+                    factors = (self.x(r, p),) if other is None else (self.single, self.x(r, p))
+                    body.append(writer.fma(self.y(k, r, p), *factors))
         return summed(plain, tuple(body))
 
     def extra(
@@ -154,19 +187,11 @@ class Flat:
         for k, r, p in spots:
             shift = self.shift(access, k, r, p)
             if self.line and access.meets(self.line):
-                body.append(writer.load("b", access.buffer, at + shift, parts[p]))
+                body.append(writer.load(self.single, access.buffer, at + shift, parts[p]))
             elif (r, p) == (0, 0) or access.meets(self.row):
-                body.append(writer.splat("b", access.buffer, at + shift))
-            body.append(writer.fma(_y(k, r, p), "b"))
+                body.append(writer.splat(self.single, access.buffer, at + shift))
+            body.append(writer.fma(self.y(k, r, p), self.single))
         return body
-
-
-def _y(k: int, r: int, p: int) -> str:
-    return f"y_{k}_{r}_{p}"
-
-
-def _x(r: int, p: int) -> str:
-    return f"x_{r}_{p}"
 
 
 def candidates(nest: Nest, target: Target, image: int, line: str) -> Iterator[Flat]:

@@ -109,8 +109,8 @@ class Lanes:
         step, at_b = place(second, "b")
         body.append(step)
         for j in range(b.width):
-            body.append(writer.load("b", second.buffer, at_b + self.shift(second, a, b, 0, j), count))
-            body += [writer.fma(_s(i, j), f"a_{i}", "b") for i in range(a.width)]
+            body.append(writer.load("b_0", second.buffer, at_b + self.shift(second, a, b, 0, j), count))
+            body += [writer.fma(_s(i, j), f"a_{i}", "b_0") for i in range(a.width)]
         return tuple(body)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from codegen.algebra import slope
 from codegen.loops import Assign, Branch, Buffer, Call, Do, Loop, Place, Pointer, Statement
-from derive.index import Form, name
+from derive.index import Condition, Form, name
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Access:
-    """An element of a flat buffer; a tabled index adds table[value] instead of slope * value."""
+    """An element of a flat buffer; a tabled index adds table[value] instead of slope * value.
+
+    `sure` says that the entry lies in its tensor whatever the conditions of its term say.
+    """
 
     buffer: Buffer
     at: Form
     tables: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    sure: bool = True
 
     def slope(self, index: str) -> int:
         """Elements from one value of the index to the next (not for a tabled index)."""
@@ -44,6 +48,15 @@ class Access:
     def merged(self, fast: str, slow: str) -> Access:
         """The access with two indices made one, called `fast`."""
         return replace(self, at=self.at.substitute({slow: Form()}))
+
+
+@dataclass(frozen=True)
+class Term:
+    """sum over bound of [conditions] product of factors."""
+
+    bound: Mapping[str, int]
+    conditions: tuple[Condition, ...]
+    factors: tuple[Access, ...]
 
 
 @dataclass(frozen=True)
@@ -154,6 +167,13 @@ class Writer:
         if count < self.lanes:
             return Do(Call("v_store_part", (pointer, value, count)))
         return Do(Call(f"{self.kind}_store", (pointer, value)))
+
+    def spread(self, out: Access, at: Form, value: str, count: int, line: str) -> tuple[Statement, ...]:
+        """A vector stored along the line of a result whose step need not be one element."""
+        by = out.slope(line) if self.kind == "v" else 1
+        if by == 1:
+            return (self.store(out.buffer, at, value, count),)
+        return (Do(Call("v_store_strided", (Pointer(out.buffer, at), value, count, by))),)
 
 
 def place(access: Access, role: str) -> tuple[Statement, Form]:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from derive.claim import Claim
-from derive.errors import LayerError
+from derive.errors import LayerError, LimitError
 from derive.layers.base import Layer
 from derive.layers.shapes import as_tuples, axis_tuple, check_shape, flag, positive_int
 from derive.statements.resampling import Banded, Downsampling, ZeroInsertion
@@ -294,19 +295,35 @@ class Upsample(_Resample):
         """The interpolation weights, exact: table[o, i]."""
         if self.mode == "nearest":
             return {}
-        found = {}
-        for tag, length, out, scale in self.axes(input_shape):
-            rows: list[Fraction] = []
-            for o in range(out):
-                row = [Fraction(0)] * length
-                if self.align_corners:
-                    source = Fraction(o * (length - 1), out - 1) if out > 1 else Fraction(0)
-                else:
-                    source = max(Fraction(0), (o + Fraction(1, 2)) * scale - Fraction(1, 2))
-                low = min(math.floor(source), length - 1)
-                part = min(source - low, Fraction(1))
-                row[low] += 1 - part
-                row[min(low + 1, length - 1)] += part
-                rows += row
-            found[f"table_{tag}"] = tuple(rows)
-        return found
+        axes = self.axes(input_shape)
+        return {
+            f"table_{t}": _weights(length, out, s, bool(self.align_corners)) for t, length, out, s in axes
+        }
+
+
+MOST_WEIGHTS = 2**24
+"""Entries that the table of one axis may have."""
+
+
+@lru_cache(maxsize=16)
+def _weights(length: int, out: int, scale: Fraction, align_corners: bool) -> tuple[Fraction, ...]:
+    """table[o, i] of a linear resampling from `length` to `out` entries, row-major."""
+    if length * out > MOST_WEIGHTS:
+        raise LimitError(
+            "interpolation table too large",
+            where="input_shape",
+            expected=f"at most {MOST_WEIGHTS:,} weights an axis",
+            got=f"{out:,} x {length:,}",
+            mend="a smaller input, or mode='nearest'",
+        )
+    rows = [Fraction(0)] * (length * out)
+    for o in range(out):
+        if align_corners:
+            source = Fraction(o * (length - 1), out - 1) if out > 1 else Fraction(0)
+        else:
+            source = max(Fraction(0), (o + Fraction(1, 2)) * scale - Fraction(1, 2))
+        low = min(math.floor(source), length - 1)
+        part = min(source - low, Fraction(1))
+        rows[o * length + low] += 1 - part
+        rows[o * length + min(low + 1, length - 1)] += part
+    return tuple(rows)

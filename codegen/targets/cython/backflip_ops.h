@@ -18,6 +18,7 @@
  *   V v_zero(void)                     V v_load(const E *p)          void v_store(E *p, V x)
  *   V v_load_part(const E *p, int n)   void v_store_part(E *p, V x, int n)   [first n lanes; rest exact zero]
  *   V v_load_strided(const E *p, ptrdiff_t stride)                   [lane i is p[i * stride]]
+ *   void v_store_strided(E *p, V x, int n, ptrdiff_t stride)         [p[i * stride] is lane i, for i < n]
  *   V v_splat(const E *p)              [every lane is *p]
  *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
  *   void bf_branch(int id)             [mark of an integer dispatch; nothing in shipped builds]

@@ -45,6 +45,12 @@ BF_OP V v_load_strided(const E *p, ptrdiff_t stride) {
     return x;
 }
 
+BF_OP void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
+#pragma GCC unroll 32
+    for (int i = 0; i < BF_LANES; i++)
+        if (i < n) p[i * stride] = x[i];
+}
+
 #if BF_LANES == 32
 #define BF_IOTA 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, \
         26, 27, 28, 29, 30, 31

@@ -131,6 +131,9 @@ BF_HELPER V v_zero(void) { return v_load_part(NULL, 0); }
 BF_HELPER V v_load(const E *p) { return v_load_part(p, BF_LANES); }
 BF_HELPER void v_store(E *p, V x) { v_store_part(p, x, BF_LANES); }
 
+BF_HELPER void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
+    for (int i = 0; i < n; i++) p[i * stride] = x.lane[i];
+}
 BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
     V x;
     for (int i = 0; i < BF_LANES; i++) x.lane[i] = p[i * stride];

@@ -19,6 +19,7 @@ from codegen.loops import (
     Do,
     If,
     Kernel,
+    Limit,
     Loop,
     Place,
     Pointer,
@@ -119,12 +120,12 @@ def wrapped(text: str, width: int) -> list[str]:
 
 def declarations(kernel: Kernel) -> list[str]:
     """All names a kernel uses, declared once; a name has one type. Raises ValueError where it has two."""
-    kinds: dict[str, str] = {}
+    kinds = {b.name: "E*" for b in (kernel.out, *kernel.operands, *kernel.scratch)}
     for statement in statements(kernel.body):
         match statement:
             case Assign(title, call):
                 pair = (title, call.kind)
-            case Place(title) | Loop(title):
+            case Place(title) | Loop(title) | Limit(title):
                 pair = (title, "Py_ssize_t")
             case _:
                 continue
@@ -161,6 +162,8 @@ def _lines(statement: Statement) -> list[str]:
             return [call_text(call)]
         case Place(title, at):
             return [f"{title} = {at}"]
+        case Limit():
+            return _limit(statement)
         case Branch(number):
             return [f"bf_branch({number})"]
         case Loop(title, start, stop, step, body):
@@ -169,7 +172,17 @@ def _lines(statement: Statement) -> list[str]:
             return [f"if {' and '.join(map(condition_text, conditions))}:", *_indented(body)]
 
 
-def _range(start: int, stop: int, step: int) -> str:
+def _limit(limit: Limit) -> list[str]:
+    """The quotient of a numerator that is never negative, then one test for each end it may pass."""
+    lift, divisor = limit.lift, limit.divisor
+    lifted = f"({limit.form + lift * divisor}) // {divisor}" + (f" - {lift}" if lift else "")
+    found = [f"{limit.name} = {limit.form if divisor == 1 else lifted}"]
+    for end in limit.ends:
+        found += [f"if {limit.name} {'>' if limit.upper else '<'} {end}:", f"    {limit.name} = {end}"]
+    return found
+
+
+def _range(start: int | str, stop: int | str, step: int) -> str:
     if step != 1:
         return f"{start}, {stop}, {step}"
     return f"{start}, {stop}" if start else str(stop)
