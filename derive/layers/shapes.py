@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -193,3 +193,16 @@ def check_shape(shape: Any, least: int, most: int, where: str = "input_shape") -
             got=f"{len(shape)}: {tuple(shape)!r}",
         )
     return tuple(positive_int(f"{where}[{i}]", v) for i, v in enumerate(shape))
+
+
+TAGS: Mapping[int, tuple[str, ...]] = {1: ("w",), 2: ("h", "w"), 3: ("d", "h", "w")}
+"""The names of spatial axes by their number."""
+
+
+def batched_images(input_shape: Any) -> tuple[int, ...]:
+    """A shape with batch, channels and one to three spatial axes."""
+    try:
+        return check_shape(input_shape, 3, 5)
+    except LayerError as fault:
+        layout = "(N, C, W), (N, C, H, W) or (N, C, D, H, W), always with a batch axis"
+        raise LayerError(fault.what, where=fault.where, expected=layout, got=fault.got) from None
