@@ -13,23 +13,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from derive.api import differentiate, prove
-    from derive.errors import BackflipError, LayerError, LimitError, ProofError
-    from derive.layers.conv import Conv2d
-    from derive.spelling import parse_layer
-    from derive.verification import verify
-
-__all__ = [
-    "BackflipError",
-    "Conv2d",
-    "LayerError",
-    "LimitError",
-    "ProofError",
-    "differentiate",
-    "parse_layer",
-    "prove",
-    "verify",
-]
+    from derive.api import differentiate as differentiate
+    from derive.api import prove as prove
+    from derive.errors import BackflipError as BackflipError
+    from derive.errors import LayerError as LayerError
+    from derive.errors import LimitError as LimitError
+    from derive.errors import ProofError as ProofError
+    from derive.layers.conv import Conv2d as Conv2d
+    from derive.matrix import matrix_form as matrix_form
+    from derive.spelling import parse_layer as parse_layer
+    from derive.verification import verify as verify
 
 _HOMES = {
     "BackflipError": "derive.errors",
@@ -37,6 +30,7 @@ _HOMES = {
     "LimitError": "derive.errors",
     "ProofError": "derive.errors",
     "differentiate": "derive.api",
+    "matrix_form": "derive.matrix",
     "parse_layer": "derive.spelling",
     "prove": "derive.api",
     "verify": "derive.verification",
@@ -44,6 +38,8 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return names()
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     if name[:1].isupper():
@@ -54,5 +50,12 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'derive' has no attribute {name!r}")
 
 
+def names() -> list[str]:
+    """The public names: the questions above, and every layer class that the registry finds."""
+    from derive.layers import registry
+
+    return sorted([*_HOMES, *registry()])
+
+
 def __dir__() -> list[str]:
-    return __all__
+    return names()

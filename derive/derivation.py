@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from derive.claim import Argument, Claim, Step
 from derive.errors import LayerError, ProofError
-from derive.expr import Definition, Expr, single
-from derive.index import ONE, Form
+from derive.expr import Definition, Expr, Read, single
+from derive.index import ONE, Condition, Form, Within
 from derive.instance import claim_at, expr_at, numbers
 from derive.layers.base import Layer, internal_index, user_shape
 from derive.proof import Theorem
@@ -99,8 +99,9 @@ class Derivation:
     def steps(self) -> tuple[Line, ...]:
         """The chain at these sizes; steps that change nothing here (a sum over one value) are left out."""
         setting = numbers(self.sizes)
+        free = self.general.indices
         return lines(
-            self.theorem.argument, self.claim, lambda e: expr_at(e, self.sizes, self.general.indices), setting
+            self.theorem.argument, self.claim, lambda e: living(expr_at(e, self.sizes, free)), setting
         )
 
     @cached_property
@@ -183,8 +184,8 @@ def lines(argument: Argument, claim: Claim, rewrite: Rewrite, instantiate: Insta
     if backward:
         # the two normal forms are the same up to names and order, which the checker has compared
         backward[-1] = (backward[-1][0], normal, backward[-1][2])
-    chain = [(a, b, _reason(s, instantiate, False), s[0].rule) for a, b, s in forward]
-    chain += [(b, a, _reason(s, instantiate, True), s[0].rule) for a, b, s in reversed(backward)]
+    chain = [(r[0], r[1], _reason(r, instantiate, False), r[2][0].rule) for r in forward]
+    chain += [(r[1], r[0], _reason(r, instantiate, True), r[2][0].rule) for r in reversed(backward)]
     pictured = [(rewrite(a), rewrite(b), reason, rule) for a, b, reason, rule in chain]
     body = [Line(a, b, reason, rule, LABEL, claim) for a, b, reason, rule in pictured if a != b]
     if body:
@@ -193,35 +194,75 @@ def lines(argument: Argument, claim: Claim, rewrite: Rewrite, instantiate: Insta
     return tuple(body)
 
 
+def living(expr: Expr) -> Expr:
+    """The expression without terms that have a bracket [0 <= form < 0]: they are 0."""
+    return Expr(tuple(t for t in expr.terms if not any(map(_empty, t.conditions))))
+
+
+def _empty(condition: Condition) -> bool:
+    """Whether no number can meet the condition."""
+    high = condition.high.constant if isinstance(condition, Within) else None
+    return high is not None and high <= 0
+
+
 Run = tuple[Expr, Expr, tuple[Step, ...]]
+
+FLIPPED = "the kernel is read backwards (flipped)"
+NARROWED = "the bracket's own range"
 
 
 def _merged(start: Expr, steps: Sequence[Step]) -> list[Run]:
     """Runs of one rule with one reason as one line: (before, after, the steps)."""
     runs: list[Run] = []
-    current = start
-    for _, group in groupby(steps, key=lambda s: (s.rule, s.reason if s.rule not in ("reindex",) else "")):
+    befores = (start, *(s.after for s in steps[:-1]))
+    pairs = zip(befores, steps, strict=False)
+    for _, group in groupby(pairs, key=lambda pair: (pair[1].rule, _kind(*pair))):
         members = tuple(group)
-        runs.append((current, members[-1].after, members))
-        current = members[-1].after
+        runs.append((members[0][0], members[-1][1].after, tuple(step for _, step in members)))
     return runs
 
 
-BACKWARDS: Mapping[str, str] = {
-    "guard": "the brackets that the equation implies are written out",
-    "delta": "one value written as a sum with a delta",
-}
-"""What is said of a step that is read from its result to its start, where its own words would mislead."""
+def _kind(before: Expr, step: Step) -> str:
+    """The reason of a step; of a change of variable what it does, in words."""
+    if step.rule != "reindex":
+        return step.reason
+    if step.reason.endswith(NARROWED):
+        return NARROWED
+    index = step.arguments["index"]
+    if step.arguments["backward"].coefficient(index) != -ONE:
+        return ""
+    factors = before.terms[step.arguments["term"]].factors
+    kernels = [f for f in factors if isinstance(f, Read) and f.tensor.name == "weight" and index in f.names]
+    return FLIPPED if kernels else "read in the other direction"
 
 
-def _reason(steps: Sequence[Step], instantiate: Instantiate, backwards: bool) -> str:
+def _backwards(run: Run) -> str:
+    """What is said of a run that is read from its result to its start, where its own words would mislead."""
+    before, after, steps = run
+    if steps[0].rule == "delta":
+        return "one value written as a sum with a delta"
+    if steps[0].rule != "guard":
+        return steps[0].reason
+    more = _brackets(before) - _brackets(after)
+    if more > 0:
+        return "the brackets that the equation implies are written out"
+    return "brackets that the others imply are left out" if more < 0 else "brackets in another form"
+
+
+def _brackets(expr: Expr) -> int:
+    return sum(len(term.conditions) for term in expr.terms)
+
+
+def _reason(run: Run, instantiate: Instantiate, backwards: bool) -> str:
     """What is said of a run; a change of variable is spelled out with the sizes in it."""
+    before, _, steps = run
     rule = steps[0].rule
     if rule != "reindex":
-        return BACKWARDS.get(rule, steps[0].reason) if backwards else steps[0].reason
-    changes = ", ".join(f"{s.arguments['new']} = {instantiate(s.arguments['backward'])}" for s in steps)
-    turned = all(s.arguments["backward"].coefficient(s.arguments["index"]) == -ONE for s in steps)
-    return f"change of variable {changes}" + ": the kernel is read backwards (flipped)" * turned
+        return _backwards(run) if backwards else steps[0].reason
+    real = [s for s in steps if instantiate(s.arguments["extent"]) != ONE] or list(steps)
+    changes = dict.fromkeys(f"{s.arguments['new']} = {instantiate(s.arguments['backward'])}" for s in real)
+    kind = _kind(before, steps[0])
+    return f"change of variable {', '.join(changes)}" + (f": {kind}" if kind else "")
 
 
 def differentiate(

@@ -8,14 +8,18 @@ and prints ':='. A test keeps the other files from making one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from derive.chain import joined, reason, right_side
 from derive.claim import Claim
+from derive.derivation import living
 from derive.entries import Entries, Row, entries
 from derive.errors import LayerError, ProofError
 from derive.expr import Definition
-from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed
+from derive.family import family, given, helper_definitions
+from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed, tables_shown
 from derive.notation.build import Builder, entry, polynomial
 from derive.notation.tree import (
     Array,
@@ -32,15 +36,12 @@ from derive.notation.tree import (
     Relation,
     Strong,
 )
-from derive.remarks import Numbered, remarks
+from derive.numbered import Numbered
+from derive.remarks import COUNTS, remarks
 from derive.steps import sizes_of
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation, Line
-
-
-GIVEN = ("output", "loss")
-"""Definitions that say what the layer is; the others are helpers of a closed form."""
 
 
 def checked(line: Line, builder: Builder, number: str) -> Link:
@@ -52,7 +53,17 @@ def checked(line: Line, builder: Builder, number: str) -> Link:
             expected="a line with a proof label",
             got=f"{line.lhs} -> {line.rhs}",
         )
-    return Link(Relation.EQUAL, builder.expr(line.rhs), builder.words(line.reason), number)
+    right = right_side(line.lhs, line.rhs, builder)
+    return Link(Relation.EQUAL, right, reason([line], builder), number)
+
+
+def together(lines: Sequence[Line], numbers: Sequence[str], builder: Builder) -> Link:
+    """Consecutive checked lines as one link: from the first one's left side to the last one's right."""
+    *_, last = [checked(line, builder, number) for line, number in zip(lines, numbers, strict=True)]
+    if len(lines) == 1:
+        return last
+    right = right_side(lines[0].lhs, lines[-1].rhs, builder)
+    return replace(last, right=right, reason=reason(lines, builder), number=f"{numbers[0]} to {numbers[-1]}")
 
 
 def expanded(tensor: str, row: Row, most: int) -> Display:
@@ -63,7 +74,8 @@ def expanded(tensor: str, row: Row, most: int) -> Display:
 
 def defined(definition: Definition, builder: Builder, said: bool = True) -> Display:
     reason: Inline = (definition.role,) if said and definition.role else ()
-    return Display(builder.left(definition), (Link(Relation.DEFINED, builder.expr(definition.body), reason),))
+    body = builder.expr(living(definition.body))
+    return Display(builder.left(definition), (Link(Relation.DEFINED, body, reason),))
 
 
 def page(derivations: Mapping[str, Derivation]) -> Page:
@@ -76,6 +88,8 @@ def page(derivations: Mapping[str, Derivation]) -> Page:
     blocks: list[Block] = [*_head(some, list(derivations.values())), *_questions(numbered), *_setting(some)]
     for item in ordered:
         blocks += section(item)
+    if "input" in derivations:
+        blocks += _matrix(some)
     blocks += all_sizes(list(derivations.values()))
     title = ("Gradients of ", Code(repr(some.layer)), " at input ", Code(_shape(some.input_shape)))
     return Page(title, tuple(blocks))
@@ -104,20 +118,20 @@ def _head(some: Derivation, every: Sequence[Derivation]) -> list[Block]:
 
 def _questions(numbered: Mapping[str, Numbered]) -> list[Block]:
     answers = remarks(numbered)
-    return [Heading(("Two questions first",), 2), *(Paragraph(a) for a in answers)] if answers else []
+    return [Heading((COUNTS[len(answers)],), 2), *(Paragraph(a) for a in answers)] if answers else []
 
 
 def _setting(some: Derivation) -> list[Block]:
-    """Symbols, sizes, and the definition of the layer and of the loss."""
+    """Symbols, sizes, the definition of the layer and of the loss, and the constants."""
     builder = Builder(some.sizes)
-    own = some.general.setting
-    names = [t.name for t in own.inputs] + [d.tensor.name for d in own.definitions if d.tensor.name in GIVEN]
-    layer = [d for d in some.definitions if d.tensor.name in GIVEN]
+    kind, layer = family(some), given(some.claim)
+    names = [t.name for t in some.general.setting.inputs] + [d.tensor.name for d in layer]
     return [
         Heading(("The layer",), 2),
-        Paragraph((*letters(names), CONVENTIONS, *channels(some.sizes, builder))),
-        Paragraph((Strong("Sizes:"), " ", *sizes_listed(some.sizes), ".")),
+        Paragraph((*letters(names, kind), CONVENTIONS, *channels(some.sizes, builder))),
+        Paragraph((Strong("Sizes:"), " ", *sizes_listed(some.sizes, kind, len(layer) > 2), ".")),
         Displays(tuple(defined(d, builder) for d in layer)),
+        *tables_shown(some.layer.tables(some.input_shape), some.claim.setting.inputs),
     ]
 
 
@@ -147,12 +161,8 @@ def chain(item: Numbered, builder: Builder) -> tuple[Link, ...]:
                 got=str(line.lhs),
             )
         reached = line.rhs
-    return tuple(checked(s, builder, n) for s, n in zip(derivation.steps, item.numbers, strict=True))
-
-
-def helper_definitions(claim: Claim) -> tuple[Definition, ...]:
-    """The definitions that the closed form stands on, without the layer and the loss."""
-    return tuple(d for d in claim.setting.definitions if d.tensor.name not in GIVEN)
+    parts = joined(derivation.steps)
+    return tuple(together(derivation.steps[a:b], item.numbers[a:b], builder) for a, b in parts)
 
 
 def _theorem(item: Numbered, builder: Builder) -> list[Block]:
@@ -194,11 +204,19 @@ def _entries(item: Numbered) -> list[Block]:
     return blocks
 
 
+def _matrix(some: Derivation) -> list[Block]:
+    """A small layer as a matrix."""
+    from derive.matrix import section as matrix_section
+
+    found = matrix_section(some.layer, some.input_shape)
+    return [Heading(("The layer as a matrix",), 2), *found] if found else []
+
+
 def all_sizes(every: Sequence[Derivation]) -> list[Block]:
     """The helpers over symbolic sizes, each once, and the hypotheses of the theorems."""
     builder = Builder(every[0].sizes)
     helpers = {d.tensor.name: d for e in every for d in helper_definitions(e.general)}
-    layer = [d for d in every[0].general.setting.definitions if d.tensor.name == "output"]
+    layer = [d for d in given(every[0].general) if d.tensor.name != "loss"]
     rows = tuple(defined(d, builder, said=False) for d in (*layer, *helpers.values()))
     return [
         Heading(("For all sizes",), 2),
@@ -218,7 +236,8 @@ def statement(claim: Claim) -> str:
 
     builder = Builder(sizes_of(claim.setting))
     shown = [f"{text.written(builder.expr(claim.left))} = {text.written(builder.left(claim.right))}"]
-    for definition in (claim.right, *helper_definitions(claim)):
+    stages = (d for d in given(claim) if d.tensor.name not in ("output", "loss"))
+    for definition in (claim.right, *stages, *helper_definitions(claim)):
         left, body = builder.left(definition), builder.expr(definition.body)
         shown.append(f"  {text.written(left)} := {text.written(body)}")
     return "\n".join(shown)
@@ -234,6 +253,11 @@ def render(derivations: Mapping[str, Derivation], format: str = "text", style: s
 
     Raises LayerError on an unknown format or style, ProofError on a line without a label.
     """
+    return printed(page(derivations), format, style)
+
+
+def printed(document: Page, format: str, style: str = "fragment") -> str:
+    """A page as text; the formats and styles are those of `render`."""
     writer = _writers().get((format, style if format == "latex" else ""))
     if writer is None:
         raise LayerError(
@@ -242,7 +266,7 @@ def render(derivations: Mapping[str, Derivation], format: str = "text", style: s
             expected="text, latex (fragment, standalone), md, html",
             got=f"{format!r}, {style!r}",
         )
-    return writer(page(derivations))
+    return writer(document)
 
 
 def _writers() -> dict[tuple[str, str], Callable[[Page], str]]:
@@ -272,6 +296,11 @@ def save(derivations: Mapping[str, Derivation], path: str | Path) -> None:
     Raises LayerError on a suffix that is not .tex (standalone), .pdf, .md, .txt or .html, and LimitError
     where the file cannot be written or, for .pdf, where there is no TeX.
     """
+    save_page(page(derivations), path)
+
+
+def save_page(document: Page, path: str | Path, style: str = "") -> None:
+    """The same for a page; `style` is what a .tex is written as where that is not standalone."""
     from derive.pdf import compile_pdf, write_whole
 
     target = Path(path)
@@ -282,5 +311,6 @@ def save(derivations: Mapping[str, Derivation], path: str | Path) -> None:
             expected=", ".join(SUFFIXES),
             got=target.suffix or "no suffix",
         )
-    text = render(derivations, *SUFFIXES[target.suffix])
+    format, usual = SUFFIXES[target.suffix]
+    text = printed(document, format, style or usual)
     write_whole(target, compile_pdf(text) if target.suffix == ".pdf" else text.encode())

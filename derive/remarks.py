@@ -1,64 +1,36 @@
-"""Owns the answers to what learners ask of a convolution: why is the kernel flipped, what does the stride do.
+"""Owns the answers to what learners ask of a layer, and which layer gets which; here those about kernels.
 
-Each answer points at the numbered step of the derivation that it paraphrases.
+Each answer points at the numbered step of the derivation that it paraphrases. Why is the kernel flipped,
+what does the stride do: for layers that slide learned weights. The others are in `remarks_layers.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-from derive.entries import reads
 from derive.index import name
 from derive.notation.build import Builder
-from derive.notation.symbols import split
 from derive.notation.tree import Array, Inline, Name, Sign, Strong
-
-if TYPE_CHECKING:
-    from derive.derivation import Derivation, Line
+from derive.numbered import Numbered, counted, listed
+from derive.remarks_layers import ANSWERS, repeated
 
 FLIP, STRIDE = Strong("Why is the kernel flipped?"), Strong("What if the stride is not 1?")
 
-
-@dataclass(frozen=True)
-class Numbered:
-    """A derivation with the equation number of each of its steps."""
-
-    derivation: Derivation
-    numbers: tuple[str, ...]
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The axes that have a stride: "h", "w"."""
-        return tuple(split(n)[1] for n in self.derivation.sizes if split(n)[0] == "s")
-
-    def size(self, letter: str, tag: str) -> int:
-        return int(self.derivation.sizes.get(f"{letter}_{tag}", 0))
-
-    def first(self, rule: str) -> str:
-        """The number of the last step of the first run of a rule, or ""."""
-        return next((n for n, s in self._pairs if s.rule == rule), "")
-
-    def local(self) -> str:
-        """The number of the local derivative: the last use of the chain rule."""
-        return next((n for n, s in reversed(self._pairs) if s.rule == "chain"), "")
-
-    def introduces(self, tensor: str) -> str:
-        """The number of the step that first reads a tensor, or ""."""
-        return next((n for n, s in self._pairs if tensor in reads(s.rhs) - reads(s.lhs)), "")
-
-    @property
-    def _pairs(self) -> Sequence[tuple[str, Line]]:
-        return tuple(zip(self.numbers, self.derivation.steps, strict=True))
+COUNTS = {1: "A question first", 2: "Two questions first", 3: "Three questions first"}
+"""The heading over so many answers."""
 
 
 def remarks(numbered: Mapping[str, Numbered]) -> tuple[Inline, ...]:
-    """The two answers, for the operands derived; none for a layer without a stride."""
-    shown = next((numbered[w] for w in ("input", "weight", "bias") if w in numbered), None)
-    if shown is None or not shown.tags:
+    """The answers for the operands derived; none for a layer of which nothing is asked."""
+    shown = next((numbered[w] for w in ("input", "weight", "bias", "other") if w in numbered), None)
+    if shown is None:
         return ()
-    return (flip(numbered), stride(shown))
+    learned = any(t.name == "weight" for t in shown.derivation.general.setting.inputs)
+    if shown.family == "convolution" or (shown.family == "pooling" and learned):
+        more = (repeated(shown),) if shown.staged and shown.derivation.wrt == "input" else ()
+        return (flip(numbered), stride(shown), *(m for m in more if m))
+    found = (answer(shown) for answer in ANSWERS.get(shown.family, ()))
+    return tuple(said for said in found if said)
 
 
 def flip(numbered: Mapping[str, Numbered]) -> Inline:
@@ -68,22 +40,48 @@ def flip(numbered: Mapping[str, Numbered]) -> Inline:
     here = numbered["input"]
     tag = next((t for t in here.tags if here.size("k", t) > 1), "")
     if not tag:
-        said = f" A kernel with a single tap stays as it is; equation ({here.introduces('flipped')}) "
-        return (FLIP, said, "only exchanges its channel axes.", *_weight_too(numbered))
-    builder = Builder(here.derivation.sizes)
-    place, out, tap, back, kernel = (f"{letter}_{tag}" for letter in "ioabk")
-    met = name(f"s_{tag}") * name(out) + name(f"d_{tag}") * name(tap) - name(f"p_{tag}")
-    turned = builder.form(name(kernel) - 1 - name(back))
+        return (FLIP, *_single_tap(here), *_weight_too(numbered))
+    return (FLIP, *_met(here, tag), *_turned(here, tag), *_weight_too(numbered))
+
+
+def _met(here: Numbered, tag: str) -> Inline:
+    """Where a tap meets the input, and what that means seen from there."""
+    place, out, tap = (f"{letter}_{tag}" for letter in "ioa")
+    step = name(f"d_{tag}") * name(tap) if f"d_{tag}" in here.sizes else name(tap)
+    met = name(f"s_{tag}") * name(out) + step
+    if not here.staged:
+        met = met - name(f"p_{tag}")
+    image = "the padded input" if here.staged else "the input"
+    fixed: Inline = ("entry of it, ",) if here.staged else ("input entry ", Name(place), ", ")
+    shown = Builder(here.sizes).form(met)
     return (
-        FLIP,
-        *(" Tap ", Name(tap), " of output entry ", Name(out), " meets the input at ", builder.form(met)),
-        f" (the bracket of equation ({here.local()})). Seen from one fixed input entry ",
-        *(Name(place), ", a later tap therefore belongs to an earlier output entry. "),
-        f"Equation ({here.first('reindex')}) counts the taps from the far end, ",
+        *(" Tap ", Name(tap), " of output entry ", Name(out), f" meets {image} at ", shown),
+        f" (the bracket{'s' * here.staged} of equation ({here.local()})). Seen from one fixed ",
+        *(*fixed, "a later tap therefore belongs to an earlier output entry. "),
+    )
+
+
+def _turned(here: Numbered, tag: str) -> Inline:
+    """The change of variable that reads the kernel backwards; else the step that first says flipped."""
+    tap, back, kernel = (f"{letter}_{tag}" for letter in "abk")
+    if not here.turned():
+        said = f"In equation ({here.at('flipped')}) the sum runs through "
+        meets = (" forwards and so meets the kernel backwards, as ", Array("flipped"), ".")
+        return (said, Array("grad_output"), *meets)
+    turned = Builder(here.sizes).form(name(kernel) - 1 - name(back))
+    return (
+        f"Equation ({here.turned()}) counts the taps from the far end, ",
         *(Name(tap), " ", Sign(":="), " ", turned, ", so that ", Array("grad_output"), " is read forwards: "),
         "what then stands there is the kernel backwards, and the sum is an ordinary correlation with it.",
-        *_weight_too(numbered),
     )
+
+
+def _single_tap(here: Numbered) -> Inline:
+    """A kernel that is the same backwards."""
+    if here.family == "convolution":
+        said = f" A kernel with a single tap stays as it is; equation ({here.at('flipped')}) "
+        return (said, "only exchanges its channel axes.")
+    return (" A kernel with a single tap is the same backwards.",)
 
 
 def _weight_too(numbered: Mapping[str, Numbered]) -> Inline:
@@ -126,8 +124,8 @@ def stride(here: Numbered) -> Inline:
             ),
             *(given, ", and rows that the last window does not reach get zeros at the end."),
         )
-    apart = _and([f"{here.size('s', t)} apart on axis {t}" for t in wide])
-    told = _and([_inserted(here, t) for t in wide])
+    apart = listed([f"{here.size('s', t)} apart on axis {t}" for t in wide])
+    told = listed([_inserted(here, t) for t in wide])
     return (
         STRIDE,
         f" Windows then start {apart}. Equation ({step}) writes the places in between as zeros: ",
@@ -137,8 +135,7 @@ def stride(here: Numbered) -> Inline:
 
 
 def _inserted(here: Numbered, tag: str) -> str:
-    zeros = here.size("s", tag) - 1
-    return f"{zeros} zero{'s' * (zeros > 1)} between neighbours on axis {tag}"
+    return f"{counted(here.size('s', tag) - 1, 'zero')} between neighbours on axis {tag}"
 
 
 def _leftovers(here: Numbered) -> Inline:
@@ -146,20 +143,19 @@ def _leftovers(here: Numbered) -> Inline:
     left = {t: here.size("r", t) for t in here.tags if here.size("r", t)}
     if not left:
         return (" The stride leaves no rows or columns over.",)
+    if here.staged:
+        where = listed([f"{count} on axis {t}" for t, count in left.items()])
+        return (f" The last rows or columns of the padded input, {where}, are reached by no window.",)
     rows = {t: r - here.size("q", t) for t, r in left.items() if r > here.size("q", t)}
     padding = [f"axis {t}" for t in left if t not in rows]
-    said = f" On {_and(padding)} the stride leaves over padding alone." if padding else ""
+    said = f" On {listed(padding)} the stride leaves over padding alone." if padding else ""
     if not rows:
         return (said,)
-    where = _and([f"{count} on axis {t}" for t, count in rows.items()])
+    where = listed([f"{count} on axis {t}" for t, count in rows.items()])
     said += f" The last input rows or columns, {where}, are reached by no window, and are not dropped: "
     if here.derivation.wrt == "input":
         return (
             said,
-            f"in equation ({here.introduces('bordered')}) they meet zeros alone, their gradient is 0.",
+            f"in equation ({here.at('bordered')}) they meet zeros alone, their gradient is 0.",
         )
     return (said, "they take part in no output, and no term of the sum reads them.")
-
-
-def _and(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -91,11 +91,13 @@ def test_small_layers_show_every_entry_as_the_course_notes_do(notes: dict[str, s
 
 
 def test_a_wrong_entry_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    good = render(case("notes", "input"), "text")
+    good = render(case("notes", "weight"), "text")
     element = Derivation.element
     monkeypatch.setattr(Derivation, "element", lambda self, index: -element(self, index))
-    assert render(case("notes", "input"), "text") != good
-    assert "= -grad_output[0,0,0,0]*weight[0,0,0,0]" in render(case("notes", "input"), "text")
+    assert render(case("notes", "weight"), "text") != good
+    assert "= -input[0,0,0,0]*grad_output[0,0,0,0]" in render(case("notes", "weight"), "text")
+    with pytest.raises(ProofError, match="transpose"):
+        render(case("notes", "input"), "text")
 
 
 def equals(text: str) -> int:

@@ -18,14 +18,15 @@ from derive.document import render
 from derive.expr import Expr, Partial, Read, Sum, Tensor
 from derive.index import Form, Index, Within, Zero, name
 from derive.layers.conv import Conv2d
-from derive.notation import latex, mathml, text, tree
+from derive.notation import grid, html_page, latex, latex_page, markdown_page, mathml, text, tree
 from derive.notation.breaking import broken
-from derive.notation.build import Builder, monomials, parsed, polynomial
+from derive.notation.build import Builder, monomials, parsed, polynomial, rational
 from derive.notation.tree import (
     Array,
     Bracket,
     Elided,
     Entry,
+    Grid,
     Group,
     Name,
     Node,
@@ -34,6 +35,7 @@ from derive.notation.tree import (
     Plus,
     Product,
     Sign,
+    Values,
     pieces,
 )
 
@@ -233,16 +235,21 @@ def every_node() -> list[Node]:
         build.form(name("d_h") * name("k_h") - name("d_h")),
         Array("padded_input"),
         Array("flipped"),
+        Array("folded_h"),
+        Entry("share_h", (Name("o_h"),)),
+        Entry("folded_w", (Name("i_w"), Name("n'"))),
+        Values((Number("1/2"), rational(Fraction(-1, 3)), Elided(1, "further values"))),
     ]
 
 
 def test_mathml_is_well_formed_and_uses_core_elements_only() -> None:
     core = {"mrow", "mi", "mn", "mo", "msub", "msup", "mfrac", "munderover", "mover", "mspace", "mtext"}
+    core.add("msubsup")
     for node in every_node():
         root = ElementTree.fromstring(f"<math>{mathml.written(node)}</math>")
         assert {e.tag for e in root.iter()} - {"math"} <= core
         for element in root.iter():
-            wanted = {"msub": 2, "msup": 2, "mfrac": 2, "mover": 2, "munderover": 3}.get(element.tag)
+            wanted = ARITY.get(element.tag)
             assert wanted is None or len(element) == wanted
 
 
@@ -273,6 +280,7 @@ def test_printers_see_nodes_and_never_the_language() -> None:
         "derive.notation.tree",
         "derive.notation.symbols",
         "derive.notation.breaking",
+        "derive.notation.grid",
     }
     allowed |= {"derive.notation.latex", "derive.notation.latex_page", "derive.notation.mathml"}
     for file in ROOM.glob("*.py"):
@@ -289,7 +297,7 @@ def test_width_estimates_grow_with_the_formula() -> None:
     assert latex.width(Bracket((Number("0"), Number("1")), ("<",))) > latex.width(Number("01"))
 
 
-ARITY = {"munderover": 3, "msub": 2, "msup": 2, "mfrac": 2, "mover": 2}
+ARITY = {"munderover": 3, "msubsup": 3, "msub": 2, "msup": 2, "mfrac": 2, "mover": 2}
 
 
 def test_mathml_elements_have_the_children_they_need() -> None:
@@ -299,3 +307,97 @@ def test_mathml_elements_have_the_children_they_need() -> None:
         for element in formula.iter():
             if element.tag in ARITY:
                 assert len(element) == ARITY[element.tag], ElementTree.tostring(element)
+
+
+def test_names_with_an_axis_have_it_above() -> None:
+    assert latex.written(Entry("share_h", (Name("o_h"),))) == "m^{(h)}_{o_{h}}"
+    assert latex.written(Array("folded_w")) == r"\mathrm{d}\hat{X}^{(w)}"
+    assert "<msubsup>" in mathml.written(Entry("table_w", (Number("0"), Number("1"))))
+
+
+def test_constants_stand_in_front_and_signs_too() -> None:
+    share = Read(Tensor("share_h", (Form.of(5),), ((0,),)), (name("o_h"),))
+    grad = Read(tensor("grad_output"), (name("n"), name("g"), name("k"), name("o_h")))
+    for factors in ((grad, share), (share, grad)):
+        written = text.written(Builder().expr(Expr((Sum((), (), factors),))))
+        assert written == "share_h[o_h]*grad_output[n,3*g + k,o_h]"
+    assert text.written(rational(Fraction(-1, 3))) == "-1/3"
+    assert latex.written(rational(Fraction(-1, 3))) == r"-\tfrac{1}{3}"
+
+
+def test_one_thing_elided_is_one() -> None:
+    assert text.written(Elided(1)) == "… (1 further term)"
+    assert text.written(Elided(1, "terms as before")) == "… (1 term as before)"
+    assert text.written(Elided(1200, "further values")) == "… (1,200 further values)"
+
+
+def test_a_term_that_fits_a_line_is_not_cut() -> None:
+    cut = [
+        Piece(Number("7" * n), sign)
+        for n, sign in ((30, ""), (5, ""), (20, "+"), (25, ""), (70, "-"), (9, ""))
+    ]
+    lines = broken(cut, lambda p: len(text.written(p.node)), 60, 50)
+    assert [[len(text.written(p.node)) for p in line] for line in lines] == [[30, 5], [20, 25], [70], [9]]
+
+
+def table(high: int, wide: int) -> Grid:
+    """Row r, column c holds the entry weight[r,c], a number where r = c."""
+    rows = tuple(
+        (
+            Entry("output", (Number(str(r)),)),
+            tuple(
+                Number("1/2") if r == c else Entry("weight", (Number(str(r)), Number(str(c))))
+                for c in range(wide)
+            ),
+        )
+        for r in range(high)
+    )
+    return Grid(None, tuple(Entry("input", (Number(str(c)),)) for c in range(wide)), rows)
+
+
+@pytest.mark.parametrize(("high", "wide"), [(1, 1), (3, 4), (5, 30), (90, 2), (45, 17)])
+def test_parts_of_a_grid_have_every_cell_once(high: int, wide: int) -> None:
+    whole = table(high, wide)
+    parts = grid.parts(whole, lambda n: len(text.written(n)), 60, 2)
+    cells = [
+        (label, title, c)
+        for p in parts
+        for label, row in p.rows
+        for title, c in zip(p.columns, row, strict=True)
+    ]
+    assert sorted(map(str, cells)) == sorted(
+        str((label, title, c))
+        for label, row in whole.rows
+        for title, c in zip(whole.columns, row, strict=True)
+    )
+    for part in parts:
+        widest = sum(2 + max(len(text.written(n)) for n in column) for column in zip(
+            part.columns, *(row for _, row in part.rows), strict=True
+        ))  # fmt: skip
+        assert (10 + widest <= 60 or len(part.columns) == 1) and len(part.rows) <= grid.MOST_ROWS
+
+
+def test_a_wide_grid_in_text_names_its_cells_once() -> None:
+    drawn = text.block(table(3, 9))
+    assert max(map(len, drawn.splitlines())) <= text.WIDTH
+    assert drawn.count("weight[2,0]") == 1 and "1/2" in drawn
+    names = dict(re.findall(r"(w\d+) := (weight\[\d,\d\])", drawn))
+    assert len(names) == len(set(names.values())) == 24
+    narrow = text.block(table(2, 2))
+    assert ":=" not in narrow and "output[0] │         1/2  weight[0,1]" in narrow
+
+
+def test_a_grid_in_every_format() -> None:
+    item = table(2, 3)
+    assert latex_page.block(item, "fragment").count(r"\\") == 2
+    assert "begin{array}{r|ccc}" in markdown_page.block(item)
+    source = html_page.block(item)
+    root = ElementTree.fromstring(source)
+    assert len(list(root.iter("td"))) == 6 and len(list(root.iter("th"))) == 4 + 2
+
+
+def test_an_entry_wider_than_the_page_is_cut_after_a_comma() -> None:
+    wide = Entry("weight", tuple(Name(f"{letter * 30}_h") for letter in "abcd"))
+    lines = text.display(tree.Display(Name("x"), (tree.Link(tree.Relation.DEFINED, wide),)))
+    assert len(lines) == 2 and lines[0].endswith(",") and max(map(len, lines)) <= text.WIDTH
+    assert "".join(line.strip() for line in lines) == "x := " + text.written(wide)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum
 from derive.index import Condition, Form, Index, Monomial, Within, Zero
 from derive.layers.base import flat_index
-from derive.notation.symbols import FACTOR_ORDER, TENSORS
+from derive.notation.symbols import FACTOR_ORDER, TABLES, TENSORS
 from derive.notation.tree import (
     Array,
     Bracket,
@@ -39,7 +39,7 @@ from derive.notation.tree import (
 if TYPE_CHECKING:
     import sympy
 
-INDEX_ORDER = "ngkcozeiab"
+INDEX_ORDER = "ngkcozeiyxabj"
 """Letters of indices in the order in which a form's terms are written."""
 
 
@@ -121,7 +121,9 @@ class Builder:
         factors: list[Node] = [Number(str(scale))] if scale != 1 or not term.factors else []
         factors += [self.total(term.indices)] if term.indices else []
         factors += [self.condition(c) for c in term.conditions]
-        factors += [self.factor(f) for f in term.factors]
+        constants = [f for f in term.factors if _constant_entry(f)]
+        others = [f for f in term.factors if not _constant_entry(f)]
+        factors += [self.factor(f) for f in (*constants, *others)]
         return term.coefficient < 0, factors[0] if len(factors) == 1 else Product(tuple(factors))
 
     def expr(self, expr: Expr) -> Node:
@@ -183,6 +185,11 @@ def merged(parts: Sequence[Span]) -> Inline:
 
 Term = tuple[Node, bool, Any]
 """A term without its sign, whether the sign is a minus, and its place among the terms."""
+
+
+def _constant_entry(factor: Factor) -> bool:
+    """Whether a factor is an entry of a table of given constants."""
+    return isinstance(factor, Read) and factor.tensor.name in TABLES
 
 
 def _constant(terms: Sequence[Term]) -> bool:
@@ -248,6 +255,11 @@ def _place(tensor: str) -> int:
 
 def entry(tensor: str, index: Sequence[int]) -> Entry:
     return Entry(tensor, tuple(Number(str(i)) for i in index))
+
+
+def rational(value: Fraction) -> Node:
+    """A rational number, its sign in front."""
+    return Plus(((True, Number(str(-value))),)) if value < 0 else Number(str(value))
 
 
 def polynomial(terms: Sequence[Monic], most: int) -> Node:

@@ -13,9 +13,11 @@ from derive.notation.tree import (
     Code,
     Display,
     Displays,
+    Grid,
     Heading,
     Inline,
     Link,
+    Node,
     Page,
     Paragraph,
     Sign,
@@ -35,6 +37,9 @@ code{font-family:monospace;font-size:.95em}.scroll{overflow-x:auto}
 table{border-collapse:collapse;margin:.6rem 0 .6rem 1rem}td{padding:.15rem .25rem;vertical-align:baseline}
 td.number{padding-left:2rem;text-align:right}td.why{font-size:.85rem;font-style:italic;padding-bottom:.5rem}
 td.left{text-align:right}
+table.grid{font-size:.8rem}table.grid td,table.grid th{padding:.1rem .4rem;text-align:center}
+table.grid th{font-weight:normal}table.grid thead th{border-bottom:1px solid}
+table.grid th:first-child{text-align:right;border-right:1px solid}
 @media (prefers-color-scheme:dark){body{color:#eee;background:#161616}}
 """.strip()
 
@@ -61,7 +66,25 @@ def block(item: Block) -> str:
         case Displays(rows):
             lines = "\n".join(line for row in rows for line in _display(row))
             return f'<div class="scroll"><table>\n{lines}\n</table></div>'
+        case Grid():
+            return _grid(item)
     raise TypeError(f"{type(item).__name__} has no HTML: add it in derive/notation/html_page.py")
+
+
+def _grid(item: Grid) -> str:
+    def head(node: Node | None, scope: str) -> str:
+        return f'<th scope="{scope}">{f"<math>{mathml.written(node)}</math>" if node else ""}</th>'
+
+    titles = "".join(head(node, "col") for node in (item.corner, *item.columns))
+    rows = [
+        f"<tr>{head(label, 'row')}{''.join(f'<td><math>{mathml.written(c)}</math></td>' for c in cells)}</tr>"
+        for label, cells in item.rows
+    ]
+    body = "\n".join(rows)
+    return (
+        f'<div class="scroll"><table class="grid"><thead><tr>{titles}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody></table></div>"
+    )
 
 
 def inline(parts: Inline) -> str:

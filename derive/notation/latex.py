@@ -23,6 +23,7 @@ from derive.notation.tree import (
     Span,
     Strong,
     Total,
+    Values,
 )
 
 DEFINED = r"\mathrel{:=}"
@@ -33,6 +34,7 @@ ACCENTS = {
     "hat": r"\hat{{{}}}",
     "bar": r"\overline{{{}}}",
     "d": r"\mathrm{{d}}{}",
+    "dhat": r"\mathrm{{d}}\hat{{{}}}",
 }
 
 SPECIAL = {
@@ -60,7 +62,7 @@ def _word(text: str) -> str:
 
 def letter(tensor: str) -> str:
     sign = symbol(tensor)
-    return ACCENTS[sign.accent].format(_word(sign.letter))
+    return ACCENTS[sign.accent].format(_word(sign.letter)) + (f"^{{({sign.axis})}}" if sign.axis else "")
 
 
 def written(node: Node) -> str:
@@ -88,8 +90,10 @@ def written(node: Node) -> str:
             return f"-{text[3:]}" if terms[0][0] else text[3:]
         case Group(body):
             return f"({written(body)})"
-        case Elided(count):
-            return rf"\ldots\ (\text{{{count:,} further terms}})".replace(",", "{,}")
+        case Elided():
+            return rf"\ldots\ (\text{{{node.words}}})".replace(",", "{,}")
+        case Values(items):
+            return "(" + r",\ ".join(map(written, items)) + ")"
     raise TypeError(f"{type(node).__name__} has no LaTeX: add it in derive/notation/latex.py")
 
 
@@ -155,7 +159,9 @@ def width(node: Node, scale: float = 1.0) -> float:
             base, tag, primes = split(text)
             return scale * (_letters(base) + SCRIPT * (_letters(tag) + 3 * len(primes)) + 0.6)
         case Array(tensor):
-            return scale * (_letters(symbol(tensor).letter) + 5.6 * (symbol(tensor).accent == "d"))
+            sign = symbol(tensor)
+            above = SCRIPT * (_letters(sign.axis) + 7.8) if sign.axis else 0.0
+            return scale * (_letters(sign.letter) + 5.6 * sign.accent.startswith("d") + above)
         case Entry(array, indices):
             below = sum(width(i, scale * SCRIPT) for i in indices) + 3.5 * scale * SCRIPT * len(indices)
             return width(Array(array), scale) + below + 0.8 * scale
@@ -172,8 +178,10 @@ def width(node: Node, scale: float = 1.0) -> float:
             return sum(width(t, scale) for _, t in terms) + (12.4 if scale == 1 else 8.6) * scale * joints
         case Group(body):
             return width(body, scale) + 8.0 * scale
-        case Elided(left):
-            return scale * (5.0 * len(f"{left:,} further terms") + 26)
+        case Elided():
+            return scale * (5.0 * len(node.words) + 26)
+        case Values(items):
+            return sum(width(i, scale) + 6.2 * scale for i in items) + 4.0 * scale
     raise TypeError(f"{type(node).__name__} has no width: add it in derive/notation/latex.py")
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from derive.notation import latex
 from derive.notation.breaking import broken
+from derive.notation.grid import parts
 from derive.notation.tree import (
     Block,
     Display,
     Displays,
+    Grid,
     Heading,
     Inline,
     Link,
@@ -59,7 +61,7 @@ class Dialect:
 
 PAPER = Dialect("align*", r" \tag{%s}", r"\parbox[t]{%dpt}{\raggedright\footnotesize\itshape %s}")
 INSIDE = replace(PAPER, width=ARTICLE_WIDTH)
-WEB = Dialect("aligned", r" \qquad (%s)", r"%.0s\text{%s}")
+WEB = Dialect("aligned", r" \qquad \text{(%s)}", r"%.0s\text{%s}")
 
 HEADINGS = {
     "standalone": (r"\section*{%s}", r"\subsection*{%s}", r"\subsubsection*{%s}"),
@@ -81,7 +83,8 @@ def standalone(document: Page) -> str:
 def fragment(document: Page) -> str:
     """What goes between \\begin{document} and \\end{document} of somebody's own text."""
     title = HEADINGS["fragment"][0] % latex.inline(document.title)
-    return f"{{\\allowdisplaybreaks\n{title}\n\n{_joined(document.blocks, 'fragment')}\n\\par}}\n"
+    head = r"\allowdisplaybreaks\setlength{\emergencystretch}{4em}"
+    return f"{{{head}\n{title}\n\n{_joined(document.blocks, 'fragment')}\n\\par}}\n"
 
 
 def _joined(blocks: Sequence[Block], style: str) -> str:
@@ -101,6 +104,8 @@ def block(item: Block, style: str) -> str:
             return ("\\noindent " if style == "fragment" else "") + latex.inline(text)
         case Displays(rows):
             return aligned(rows, PAPER if style == "standalone" else INSIDE)
+        case Grid():
+            return gridded(item, PAPER if style == "standalone" else INSIDE)
     raise TypeError(f"{type(item).__name__} has no LaTeX: add it in derive/notation/latex_page.py")
 
 
@@ -109,6 +114,31 @@ def aligned(rows: tuple[Display, ...], dialect: Dialect = PAPER) -> str:
     left = max((latex.width(row.left) for row in rows if not _hanging(row)), default=0.0)
     lines = [line for row in rows for line in _display(row, left, dialect)]
     return f"\\begin{{{dialect.environment}}}\n" + " \\\\\n".join(lines) + f"\n\\end{{{dialect.environment}}}"
+
+
+SMALL = 0.78
+"""The size of a grid relative to the text: script size is 7/10, its indices are wider in proportion."""
+
+GAP = 5.0
+"""Points between two columns of a grid."""
+
+
+def gridded(item: Grid, dialect: Dialect = PAPER) -> str:
+    """A grid in small type; where it is wider than the text, its parts below one another."""
+    arrays = [_array(p) for p in parts(item, lambda n: latex.width(n, SMALL), dialect.width, GAP)]
+    if dialect is WEB:
+        return " \\qquad\n".join(arrays)
+    shown = "\n".join(f"\\[\n{array}\n\\]" for array in arrays)
+    spaced = r"\setlength{\arraycolsep}{2.5pt}\renewcommand{\arraystretch}{1.3}"
+    return f"{{\\scriptsize{spaced}\n{shown}\n}}"
+
+
+def _array(item: Grid) -> str:
+    head = [latex.written(item.corner) if item.corner else "", *map(latex.written, item.columns)]
+    rows = [[latex.written(label), *map(latex.written, cells)] for label, cells in item.rows]
+    body = " \\\\\n".join(" & ".join(row) for row in rows)
+    layout = f"r|{'c' * len(item.columns)}"
+    return f"\\begin{{array}}{{{layout}}}\n{' & '.join(head)} \\\\ \\hline\n{body}\n\\end{{array}}"
 
 
 def _hanging(row: Display) -> bool:
@@ -127,7 +157,8 @@ def _display(row: Display, left: float, dialect: Dialect) -> list[str]:
 
 def _link(lead: str, link: Link, left: float, dialect: Dialect) -> list[str]:
     """The lines of one relation: its right side broken to the width, then the reason (beside it if short)."""
-    room = dialect.width - left - RELATION_WIDTH - (NUMBER_WIDTH if link.number else 0.0)
+    number = max(NUMBER_WIDTH, 14.0 + 5.0 * len(link.number)) if link.number else 0.0
+    room = dialect.width - left - RELATION_WIDTH - number
     parts = broken(pieces(link.right), latex.piece_width, room, room - INDENT)
     hang = lead[lead.index("&") :]
     out = [f"{lead}{SIGNS[link.relation]} {latex.joined(parts[0])}"]

@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 
 from derive.notation import latex, latex_page
-from derive.notation.tree import Block, Called, Code, Displays, Heading, Inline, Page, Paragraph, Span, Strong
+from derive.notation.tree import (
+    Block,
+    Called,
+    Code,
+    Displays,
+    Grid,
+    Heading,
+    Inline,
+    Page,
+    Paragraph,
+    Span,
+    Strong,
+)
 
 
 def page(document: Page) -> str:
@@ -21,6 +33,8 @@ def block(item: Block) -> str:
             return inline(text)
         case Displays(rows):
             return f"$$\n{latex_page.aligned(rows, latex_page.WEB)}\n$$"
+        case Grid():
+            return f"$$\n{latex_page.gridded(item, latex_page.WEB)}\n$$"
     raise TypeError(f"{type(item).__name__} has no Markdown: add it in derive/notation/markdown_page.py")
 
 

@@ -20,6 +20,7 @@ from derive.notation.tree import (
     Plus,
     Product,
     Total,
+    Values,
 )
 
 SIGNS = {"<=": "≤", "<": "<", "==": "="}
@@ -48,7 +49,7 @@ def written(node: Node) -> str:
             return _letter(tensor)
         case Entry(array, indices):
             below = operator(",").join(map(written, indices))
-            return f"<msub>{_letter(array)}<mrow>{below}</mrow></msub>" if indices else _letter(array)
+            return _entry(array, f"<mrow>{below}</mrow>") if indices else _letter(array)
         case Derivative(of, wrt):
             over, under = (row("<mi>∂</mi>", written(part)) for part in (of, wrt))
             return f"<mfrac>{over}{under}</mfrac>"
@@ -65,8 +66,10 @@ def written(node: Node) -> str:
             return _run([_signed(i, minus, term) for i, (minus, term) in enumerate(terms)])
         case Group(body):
             return row(operator("("), written(body), operator(")"))
-        case Elided(count):
-            return f"<mtext>… ({count:,} further terms)</mtext>"
+        case Elided():
+            return f"<mtext>… ({node.words})</mtext>"
+        case Values(items):
+            return row(operator("("), operator(",").join(map(written, items)), operator(")"))
     raise TypeError(f"{type(node).__name__} has no MathML: add it in derive/notation/mathml.py")
 
 
@@ -102,9 +105,27 @@ def _name(text: str) -> str:
     return f"<msup>{plain}<mo>{PRIME * len(primes)}</mo></msup>" if primes else plain
 
 
+def _entry(tensor: str, below: str) -> str:
+    """A letter with its indices below it, and its axis above them."""
+    axis = symbol(tensor).axis
+    if axis:
+        return f"<msubsup>{_base(tensor)}{below}{_above(axis)}</msubsup>"
+    return f"<msub>{_letter(tensor)}{below}</msub>"
+
+
 def _letter(tensor: str) -> str:
+    axis = symbol(tensor).axis
+    return f"<msup>{_base(tensor)}{_above(axis)}</msup>" if axis else _base(tensor)
+
+
+def _above(axis: str) -> str:
+    return row(operator("("), f"<mi>{escape(axis)}</mi>", operator(")"))
+
+
+def _base(tensor: str) -> str:
+    """The letter with its accent, and a d in front where it is a gradient."""
     sign = symbol(tensor)
+    accent = sign.accent.removeprefix("d")
     base = f"<mi>{escape(sign.letter)}</mi>"
-    if sign.accent == "d":
-        return row('<mi mathvariant="normal">d</mi>', base)
-    return f'<mover accent="true">{base}<mo>{ACCENTS[sign.accent]}</mo></mover>' if sign.accent else base
+    base = f'<mover accent="true">{base}<mo>{ACCENTS[accent]}</mo></mover>' if accent else base
+    return row('<mi mathvariant="normal">d</mi>', base) if sign.accent.startswith("d") else base

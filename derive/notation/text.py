@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from itertools import pairwise
 
+from derive.notation import grid
 from derive.notation.breaking import broken
 from derive.notation.tree import (
     Array,
@@ -17,6 +18,7 @@ from derive.notation.tree import (
     Displays,
     Elided,
     Entry,
+    Grid,
     Group,
     Heading,
     Inline,
@@ -33,6 +35,7 @@ from derive.notation.tree import (
     Span,
     Strong,
     Total,
+    Values,
     pieces,
 )
 
@@ -64,8 +67,10 @@ def written(node: Node) -> str:
             return f"-{text[3:]}" if terms[0][0] else text[3:]
         case Group(body):
             return f"({written(body)})"
-        case Elided(count):
-            return f"… ({count:,} further terms)"
+        case Elided():
+            return f"… ({node.words})"
+        case Values(items):
+            return f"({', '.join(map(written, items))})"
     raise TypeError(f"{type(node).__name__} has no plain text: add it in derive/notation/text.py")
 
 
@@ -109,6 +114,8 @@ def block(item: Block) -> str:
             return _wrapped(inline(text))
         case Displays(rows):
             return "\n".join(line for row in rows for line in display(row))
+        case Grid():
+            return "\n".join(grid.lines(item, written, WIDTH))
     raise TypeError(f"{type(item).__name__} has no plain text: add it in derive/notation/text.py")
 
 
@@ -137,6 +144,7 @@ def _link(lead: str, link: Link, indent: int) -> list[str]:
     lines = broken(pieces(link.right), lambda p: len(_piece(p)) + 1, WIDTH - len(head) + 1, WIDTH - indent)
     out = [head + _joined(lines[0], None).lstrip()]
     out += [" " * indent + _joined(b, a[-1]).lstrip() for a, b in pairwise(lines)]
+    out = [part for line in out for part in _cut(line, indent + 4)]
     said = inline(link.reason)
     if link.number:
         return [*out, _wrapped(f"({link.number}) {said}", "          ", "              ")]
@@ -146,6 +154,14 @@ def _link(lead: str, link: Link, indent: int) -> list[str]:
     if len(beside) <= WIDTH:
         return [*out[:-1], beside]
     return [*out, _wrapped(said, " " * indent + "— ", " " * indent)]
+
+
+def _cut(line: str, indent: int) -> list[str]:
+    """A line that is still too wide, cut after the commas between indices."""
+    place = line.rfind(",", indent, WIDTH)
+    if len(line) <= WIDTH or place < 0:
+        return [line]
+    return [line[: place + 1], *_cut(" " * indent + line[place + 1 :].lstrip(), indent)]
 
 
 def _piece(piece: Piece) -> str:

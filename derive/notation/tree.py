@@ -93,12 +93,26 @@ class Group:
 
 @dataclass(frozen=True)
 class Elided:
-    """Terms that are counted but not written."""
+    """What is counted but not written: "... (3 further terms)"."""
 
     count: int
+    what: str = "further terms"
+
+    @property
+    def words(self) -> str:
+        """Several things are counted; of one thing the noun loses its s."""
+        said = self.what if self.count != 1 else self.what.replace("terms", "term").replace("values", "value")
+        return f"{self.count:,} {said}"
 
 
-Node = Number | Name | Array | Entry | Derivative | Total | Bracket | Product | Plus | Group | Elided
+@dataclass(frozen=True)
+class Values:
+    """Numbers side by side in parentheses."""
+
+    items: tuple[Node, ...]
+
+
+Node = Number | Name | Array | Entry | Derivative | Total | Bracket | Product | Plus | Group | Elided | Values
 
 
 @dataclass(frozen=True)
@@ -200,7 +214,21 @@ class Displays:
     rows: tuple[Display, ...]
 
 
-Block = Heading | Paragraph | Displays
+@dataclass(frozen=True)
+class Grid:
+    """A table of nodes with a label for each row and column; `corner` stands over the row labels."""
+
+    corner: Node | None
+    columns: tuple[Node, ...]
+    rows: tuple[tuple[Node, tuple[Node, ...]], ...]
+
+    def part(self, rows: slice, columns: slice) -> Grid:
+        """Some rows and columns of it, with their labels."""
+        kept = tuple((label, cells[columns]) for label, cells in self.rows[rows])
+        return Grid(self.corner, self.columns[columns], kept)
+
+
+Block = Heading | Paragraph | Displays | Grid
 
 
 @dataclass(frozen=True)
