@@ -112,9 +112,16 @@ class Derivation:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the theorem supposes, in words, and that it holds here."""
+        shown = repr(self.layer)
+        open_ones = [
+            f"{name}={getattr(self.layer, name)}"
+            for name in self.layer.unprinted
+            if hasattr(self.layer, name) and f"{name}=" not in shown
+        ]
         return (
             "entries outside a tensor count as zero only where a bracket says so",
             "the loss depends on the operands through the output alone",
+            *([f"arguments that the text leaves open: {', '.join(open_ones)}"] if open_ones else []),
             f"sizes: {', '.join(f'{n} = {v}' for n, v in self.sizes.items())} (hypotheses checked at these)",
         )
 

@@ -45,6 +45,8 @@ class Layer:
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = ()
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {}
     """Every discrete choice that `claims` takes, with its possible values, the usual one first."""
+    unprinted: ClassVar[tuple[str, ...]] = ()
+    """Arguments that PyTorch does not print; documents say which values are assumed."""
 
     @classmethod
     def claims(cls, **choices: Any) -> dict[str, Claim]:

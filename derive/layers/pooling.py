@@ -135,6 +135,7 @@ class _AvgPool(_Pool):
     ceil_mode: bool = False
     count_include_pad: bool = True
 
+    unprinted: ClassVar[tuple[str, ...]] = ("ceil_mode", "count_include_pad", "divisor_override")
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"share": ("one", "counted"), "batched": (True, False)}
 
     def __post_init__(self) -> None:

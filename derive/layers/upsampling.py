@@ -42,6 +42,7 @@ class Upsample(Layer):
     align_corners: bool | None = None
     recompute_scale_factor: bool | None = None
 
+    unprinted: ClassVar[tuple[str, ...]] = ("align_corners", "recompute_scale_factor")
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"rank": (2, 1, 3), "mode": ("nearest", "linear")}
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
         ("Upsample(scale_factor=2)", (1, 1, 2, 3)),
