@@ -1,4 +1,4 @@
-"""Owns generated/: derivation, kernel and certificate of a few layers, as text to read and compare.
+"""Owns generated/: derivation, kernel and certificate of a few layers, and the page of slips, as text.
 
 `python -m codegen.gallery` rewrites the folder. Nothing there depends on this machine: the instruction
 set is fixed and no schedule is timed.
@@ -14,6 +14,7 @@ from codegen.compile import ISAS
 from codegen.produce import Request, module_source
 from derive.derivation import differentiate
 from derive.document import render
+from derive.slips import slips_page
 from derive.spelling import parse_layer
 from derive.theorems import certificate_text
 
@@ -42,6 +43,7 @@ def texts() -> Iterator[tuple[str, str]]:
     kinds = {type(parse_layer(spelled)) for _, spelled, _ in EXAMPLES}
     for kind in sorted(kinds, key=lambda k: k.__name__):
         yield f"{kind.__name__}.certificate.json", certificate_text(kind, kind.chosen({}))
+    yield "slips.md", slips_page()
 
 
 def drift(folder: Path = FOLDER) -> list[str]:

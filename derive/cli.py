@@ -18,6 +18,7 @@ from derive.terminal import Shape, UsersCode, Verb, examples, writable
 if TYPE_CHECKING:
     from derive.api import ProofResult
     from derive.layers.base import Layer
+    from derive.notation.tree import Page
 
 shape_option = click.option(
     "--input", "shape", type=Shape(), help="Input shape, channels first, e.g. 1,1,3,3."
@@ -42,11 +43,12 @@ def read_layer(text: str) -> Layer:
     'derive "Conv2d(1, 1, 2)" --input 1,1,3,3',
     'derive "Conv2d(1, 2, 3, stride=2)" --input 1,1,6,5 --wrt input --format latex',
     'derive "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28 -o lenet.tex',
+    'derive "Conv1d(1, 1, 2, padding=full)" --input 1,1,5 --matrix',
 )
 @click.command("derive", cls=Verb)
 @click.argument("layer")
 @needed_shape
-@click.option("--wrt", default="all", show_default=True, help="input, weight, bias or all.")
+@click.option("--wrt", default="all", show_default=True, help="input, weight, bias, other or all.")
 @click.option(
     "--format",
     "form",
@@ -64,6 +66,7 @@ def read_layer(text: str) -> Layer:
     type=click.Path(path_type=Path),
     help="Write FILE.tex, .pdf, .html, .md or .txt instead of printing.",
 )
+@click.option("--matrix", is_flag=True, help="Print the layer as a matrix on its input instead.")
 def derive_command(
     layer: str,
     shape: tuple[int, ...],
@@ -71,10 +74,10 @@ def derive_command(
     form: str | None,
     latex_style: str | None,
     output: Path | None,
+    matrix: bool,
 ) -> None:
     """Show how the gradients of LAYER follow from its definition, every step checked."""
-    from derive.api import differentiate
-    from derive.document import SUFFIXES, render, save
+    from derive.document import SUFFIXES, printed, save_page
 
     if output is not None:
         writable(output)
@@ -83,25 +86,37 @@ def derive_command(
             raise click.UsageError(f"-o {output.name} writes {written}; --format {form} contradicts it")
     if latex_style and (form if output is None else written) != "latex":
         raise click.UsageError("--latex-style goes with --format latex or -o FILE.tex")
-    derivations = differentiate(read_layer(layer), shape, wrt)
+    document, said = _derived(read_layer(layer), shape, wrt, matrix)
     if output is None:
-        click.echo(render(derivations, form or "text", latex_style or "fragment").rstrip("\n"))
+        click.echo(printed(document, form or "text", latex_style or "fragment").rstrip("\n"))
         return
-    if output.suffix == ".tex" and latex_style == "fragment":
-        from derive.pdf import write_whole
+    save_page(document, output, (latex_style or "") if output.suffix == ".tex" else "")
+    click.echo(f"wrote {output}: {said}", err=True)
 
-        write_whole(output, render(derivations, "latex", "fragment").encode())
-    else:
-        save(derivations, output)
-    click.echo(
-        f"wrote {output}: {', '.join(derivations)}; {next(iter(derivations.values())).label}", err=True
-    )
+
+def _derived(layer: Layer, shape: tuple[int, ...], wrt: str, matrix: bool) -> tuple[Page, str]:
+    """The document asked for, and what is in it."""
+    if matrix:
+        if wrt not in ("all", "input"):
+            raise click.UsageError(f"--matrix is about the input; --wrt {wrt} contradicts it")
+        from derive.matrix import matrix_form
+
+        form = matrix_form(layer, shape)
+        return form.page(), "the layer as a matrix; {} x {} entries compared exactly".format(
+            *form.matrix.shape
+        )
+    from derive.api import differentiate
+    from derive.document import page
+
+    derivations = differentiate(layer, shape, wrt)
+    return page(derivations), f"{', '.join(derivations)}; {next(iter(derivations.values())).label}"
 
 
 @examples(
     'prove "Conv2d(1, 1, 2)" --input 1,1,3,3',
     "prove Conv2d --all-sizes --certificate conv2d.json",
     'prove "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28 --json',
+    "prove --theorem strided-convolution",
 )
 @click.command("prove", cls=Verb)
 @click.argument("layer", required=False)
@@ -110,6 +125,13 @@ def derive_command(
     "--all-sizes", is_flag=True, help="For every size; LAYER is a class name such as Conv2d, or a layer."
 )
 @click.option("--list", "listed", is_flag=True, help="List the theorems.")
+@click.option("--theorem", metavar="NAME", help="A theorem between layers, for all sizes; --list names them.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "latex"]),
+    help="With --theorem: print definitions, chain and hypotheses.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option(
     "--certificate",
@@ -117,21 +139,28 @@ def derive_command(
     help="Write the certificate to FILE for `backflip check`.",
 )
 def prove_command(
-    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, listed: bool, as_json: bool,
-    certificate: Path | None,
+    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, listed: bool, theorem: str | None,
+    form: str | None, as_json: bool, certificate: Path | None,
 ) -> None:  # fmt: skip
     """Prove the forward form and the gradients of LAYER at a shape (every entry), or for all sizes."""
     if listed:
         click.echo("\n".join(theorem_list()))
         return
-    if layer is None:
-        raise click.UsageError("Missing argument 'LAYER'.")
-    if all_sizes and shape:
-        raise click.UsageError("--input is one size and --all-sizes is every size; give one of them")
+    _check_proof(layer, shape, all_sizes, theorem, form, as_json)
     if certificate is not None:
         writable(certificate)
-    result = _proof(layer, shape, all_sizes)
-    click.echo(result.to_json() if as_json else "\n".join(proof_lines(layer, shape, result)))
+    if theorem is not None:
+        from derive.between_proof import prove_theorem, render_theorem
+
+        result = prove_theorem(theorem)
+        title = f"theorem {theorem}"
+    else:
+        title = str(layer)
+        result = _proof(title, shape, all_sizes)
+    if theorem is not None and form is not None:
+        click.echo(render_theorem(theorem, form).rstrip("\n"))
+    else:
+        click.echo(result.to_json() if as_json else "\n".join(proof_lines(title, shape, result)))
     if certificate is not None:
         from derive.pdf import write_whole
 
@@ -139,6 +168,25 @@ def prove_command(
         click.echo(f"wrote {certificate}", err=True)
     if not result.ok:
         raise SystemExit(1)
+
+
+def _check_proof(
+    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, theorem: str | None,
+    form: str | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Options of prove that contradict each other."""
+    if theorem is not None and (layer is not None or shape is not None):
+        raise click.UsageError(
+            "--theorem names a theorem between layers, for all sizes; no LAYER, no --input"
+        )
+    if theorem is None and form is not None:
+        raise click.UsageError("--format goes with --theorem; `backflip derive` prints a layer's derivation")
+    if form is not None and as_json:
+        raise click.UsageError("--format prints the document and --json the result; give one of them")
+    if theorem is None and layer is None:
+        raise click.UsageError("Missing argument 'LAYER'.")
+    if all_sizes and shape:
+        raise click.UsageError("--input is one size and --all-sizes is every size; give one of them")
 
 
 def _proof(text: str, shape: tuple[int, ...] | None, all_sizes: bool) -> ProofResult:
@@ -167,15 +215,13 @@ def proof_lines(title: str, shape: tuple[int, ...] | None, result: ProofResult) 
 
 
 def theorem_list() -> list[str]:
-    """One line a theorem of the registry: layer class, discrete choices, what is claimed."""
-    from itertools import product
-
+    """One line a theorem: those between layers with what they say, then layer class, choices, claim."""
+    from derive.between import theorems_between
     from derive.layers import registry
 
-    lines = []
+    lines = [f"{name}: {between.says}" for name, between in theorems_between().items()]
     for title, kind in registry().items():
-        for values in product(*kind.discrete.values()):
-            choices = dict(zip(kind.discrete, values, strict=True))
+        for choices in kind.variants():
             said = ", ".join(f"{key}={value}" for key, value in choices.items())
             lines += [f"{title} ({said}): {claim.name}" for claim in kind.claims(**choices).values()]
     return lines
@@ -200,7 +246,7 @@ def check_command(file: Path) -> None:
 @click.argument("layer")
 @needed_shape
 def verify_command(function: str, layer: str, shape: tuple[int, ...]) -> None:
-    """Compare somebody's NumPy backward function with the proved gradients of LAYER."""
+    """Compare somebody's NumPy function, a backward or a forward pass, with LAYER."""
     read = read_layer(layer)
     read.operands(shape)
     target = load_callable(function)

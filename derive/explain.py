@@ -9,21 +9,24 @@ from derive.errors import LayerError
 
 LABELS = {
     "ALL SIZES (certificate)": """
-        Holds for every batch, channel, group, kernel, stride, padding, dilation and image size that meets the
-        printed hypotheses. Both sides were rewritten to one form by rules; a short checker without a solver
-        replayed each step and verified the stored certificate of each side condition. Stands on
-        derive/check.py, certify.py, index.py, expr.py, claim.py and steps.py, and on the printed definition
-        being the layer you mean. Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes
-        what was checked, `backflip check FILE` replays it.""",
+        Holds for every batch, channel, window, stride, padding and image size (whatever sizes the layer has)
+        that meets the printed hypotheses, and for every value of the constants that stand in a table. Both
+        sides were rewritten to one form by rules; a short checker without a solver replayed each step and
+        verified the stored certificate of each side condition. Stands on derive/check.py, certify.py,
+        index.py, expr.py, claim.py and steps.py, and on the printed definition being the layer you mean.
+        Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked,
+        `backflip check FILE` replays it.""",
     "THIS SIZE, n identities, exhaustive": """
         At this input shape all n entries of the forward form and of every gradient were compared as integer
         polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing
         sampled, nothing factorised. SymPy's own diff of the expanded loss (whole for small layers; a random
         sample with corners, edges and interior for large ones) and, for convolutions, the zero-insert, pad,
-        flip, correlate program agree. Says nothing of other sizes or of rounding.""",
+        flip, correlate program agree. Of a function of yours it says that every entry it returned on symbols
+        is the right polynomial. Says nothing of other sizes or of rounding.""",
     "CHECKED, miss probability <= 2^-k": """
-        Both sides were evaluated on random whole numbers by exact arithmetic and agreed; a difference would
-        have shown except with the stated probability. Not a proof.""",
+        Both sides were evaluated on random whole numbers (multiples of the denominators of the layer's
+        constants) by exact arithmetic and agreed; a difference would have shown except with the stated
+        probability, if each entry is a polynomial of degree at most 2 in the operands. Not a proof.""",
     "TESTED": """
         Results agreed on the stated inputs within the stated bound. Nothing is said of other inputs. Not a
         proof.""",

@@ -127,10 +127,11 @@ def _solve(rows: list[list[Fraction]], width: int) -> list[Fraction] | None:
 
 
 def main() -> None:
-    """Rewrite derive/certificates/store.json with what the registry's claims need today."""
+    """Rewrite derive/certificates/store.json with what all claims need today, those between layers too."""
     import json
     from pathlib import Path
 
+    from derive.between import theorems_between
     from derive.layers import registry
     from derive.oracle import Oracle, to_data
     from derive.proof import theorem
@@ -141,6 +142,9 @@ def main() -> None:
         for choices in kind.variants():
             for claim in kind.claims(**choices).values():
                 theorem(argue(claim, oracle))
+    for between in theorems_between().values():
+        for claim in between.everything().values():
+            theorem(argue(claim, oracle))
     data = {key: {"shows": text} | to_data(c) for key, (text, c) in sorted(oracle.found.items())}
     path = Path(__file__).with_name("certificates") / "store.json"
     path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")

@@ -22,6 +22,15 @@ IGNORED = ("inplace", "device", "dtype")
 
 PREFIX = ("nn", "torch.nn")
 
+PRINTED = ({"kernel_size", "stride", "padding"}, {"size", "mode"}, {"scale_factor", "mode"})
+"""What print(model) shows of a pool and of Upsample: exactly these, all by name."""
+
+RELATED = {
+    "UpsamplingNearest2d": "write Upsample(scale_factor=..., mode='nearest')",
+    "UpsamplingBilinear2d": "write Upsample(scale_factor=..., mode='bilinear', align_corners=True)",
+}
+"""Modules of PyTorch that another one says in full."""
+
 
 def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
     """The layer that a constructor call spells; never evaluated.
@@ -30,7 +39,8 @@ def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
         text: "Conv2d(1, 6, 5, padding=2)": PyTorch's names and order, or what print(layer) shows
             ("Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))"); words may go without quotes
             (padding=same); "nn." and "torch.nn." may stand before the name.
-        notes: is given one sentence for each argument that was ignored (inplace, device, dtype).
+        notes: is given one sentence for each argument that was ignored (inplace, device, dtype), and for
+            each one that a printed model does not show, so that its usual value is supposed.
 
     Raises LayerError on anything else, with the column and the nearest right spelling.
 
@@ -43,6 +53,7 @@ def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
     given, ignored = source.arguments(call, kind)
     if notes is not None:
         notes += [f"{name} is ignored: it does not change what {kind.__name__} computes" for name in ignored]
+        notes += _supposed(call, kind)
     try:
         return kind(**{name: source.value(node, kind, name) for name, node in given.items()})
     except LayerError as fault:
@@ -54,6 +65,21 @@ def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
         raise LayerError(
             fault.what, where=where, expected=fault.expected, got=fault.got, mend=fault.mend
         ) from None
+
+
+def _supposed(call: ast.Call, kind: type[Layer]) -> list[str]:
+    """Notes on what a text that print(model) wrote does not show."""
+    given = {str(keyword.arg): keyword.value for keyword in call.keywords}
+    if call.args or given.keys() not in PRINTED:
+        return []
+    usual = {f.name: f.default for f in fields(kind) if f.name in kind.unprinted}
+    if "mode" in given and ast.unparse(given["mode"]).strip("'\"") == "nearest":
+        usual.pop("align_corners", None)
+    if "size" in given:
+        usual.pop("recompute_scale_factor", None)
+    flags = {f.name for f in fields(kind) if "bool" in str(f.type)}
+    said = {name: False if value is None and name in flags else value for name, value in usual.items()}
+    return [f"{name} is not in the text; assumed {name}={value}" for name, value in said.items()]
 
 
 def _checked(text: str) -> str:
@@ -88,6 +114,10 @@ class _Source:
                 warnings.simplefilter("ignore")
                 tree = ast.parse(self.text, mode="eval").body
         except SyntaxError as fault:
+            if inside := re.match(r"([\w.]+)\(\s*\(\w+\): ", self.text):
+                wanted = f"one layer: {', '.join(registry())}"
+                mend = "give the text of one of the layers inside it"
+                self.refuse("a module made of several layers", 1, wanted, inside.group(1), mend)
             self.refuse(
                 "not a layer constructor", fault.offset or 1, 'for example "Conv2d(1, 6, 5)"', fault.msg
             )
@@ -114,7 +144,8 @@ class _Source:
         if title in known:
             return known[title]
         wanted = f"one of {', '.join(known)}"
-        self.refuse("unknown layer", call.func, wanted, title, _nearest(title, known))
+        mend = RELATED.get(title) or _nearest(title, known)
+        self.refuse("unknown layer", call.func, wanted, title, mend)
 
     def arguments(self, call: ast.Call, kind: type[Layer]) -> tuple[dict[str, ast.expr], list[str]]:
         """The syntax of each argument by name, and the names that were ignored."""
@@ -140,7 +171,7 @@ class _Source:
             elif keyword.arg in IGNORED or _says_zeros(keyword):
                 ignored.append(keyword.arg)
             elif keyword.arg == "padding_mode":
-                self.refuse("padding_mode is not in this version", keyword, "zeros", keyword.arg)
+                self.refuse(f"{kind.__name__} pads with zeros", keyword, "zeros", self.got(keyword.value))
             else:
                 mend = _nearest(keyword.arg, [*names, *IGNORED])
                 self.refuse(
@@ -217,6 +248,8 @@ def _signature(kind: type[Layer]) -> str:
 def _nearest(word: str, known: Iterable[str]) -> str:
     """Did you mean ...? Case does not count."""
     by_lower = {k.lower(): k for k in known}
+    if word.lower() in by_lower:
+        return f"did you mean {by_lower[word.lower()]}?"
     close = difflib.get_close_matches(word.lower(), by_lower, n=2, cutoff=0.6)
     return f"did you mean {' or '.join(by_lower[c] for c in close)}?" if close else ""
 

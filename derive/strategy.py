@@ -13,8 +13,8 @@ from derive.claim import Argument, Claim, Step
 from derive.errors import ProofError
 from derive.expr import Expr, Sum
 from derive.oracle import Oracle
-from derive.rules import Proposal, chain, delta, guard, reindex, unfold
-from derive.steps import Context, replay, sizes_of
+from derive.rules import Proposal, chain, delta, guard, reindex, shear, unfold
+from derive.steps import Context, replay, same, sizes_of
 
 Rule = Callable[[Context, Expr], Iterable[Proposal]]
 
@@ -25,17 +25,24 @@ SIDES: Mapping[str, tuple[Rule, ...]] = {
         delta.propose,
         guard.propose,
         guard.widen,
+        guard.pin,
         reindex.narrow,
+        shear.propose,
     ),
     "closed-form side": (
         unfold.propose,
         delta.propose,
         guard.propose,
         guard.widen,
+        guard.pin,
         reindex.propose,
         reindex.narrow,
+        shear.propose,
     ),
 }
+
+LAST: tuple[tuple[Rule, ...], ...] = ((), (reindex.propose,))
+"""What the definition side may end with: one after the other is tried until the two sides meet."""
 
 MOST_STEPS = 600
 
@@ -51,8 +58,11 @@ def argue(claim: Claim, oracle: Oracle) -> Argument:
             expected="a certificate for each obligation",
             got=missing(claim, oracle),
         )
-    left, normal = normalise(context, claim.left, SIDES["definition side"], oracle)
-    right, _ = normalise(context, claim.right.body, SIDES["closed-form side"], oracle)
+    right, end = normalise(context, claim.right.body, SIDES["closed-form side"], oracle)
+    for last in LAST:
+        left, normal = normalise(context, claim.left, (*SIDES["definition side"], *last), oracle)
+        if same(normal, end):
+            break
     return Argument(claim, left, right, kept, witness(context, normal))
 
 
@@ -63,9 +73,9 @@ def normalise(
     steps: list[Step] = []
     refused: dict[tuple[Any, ...], Sum] = {}
     current = start
-    while (step := _next(context, current, rules, oracle, refused)) is not None:
-        steps.append(step)
-        current = step.after
+    while taken := _next(context, current, rules, oracle, refused):
+        steps += taken
+        current = steps[-1].after
         if len(steps) > MOST_STEPS:
             raise ProofError(
                 "no normal form reached", where=str(start), expected=f"at most {MOST_STEPS} steps"
@@ -79,20 +89,31 @@ def _next(
     rules: tuple[Rule, ...],
     oracle: Oracle,
     refused: dict[tuple[Any, ...], Sum],
-) -> Step | None:
+) -> tuple[Step, ...]:
     """The first proposal that can be certified; what was refused of a term is not tried again."""
     for proposal in _proposals(context, current, rules):
         term = current.terms[proposal.arguments["term"]]
         rest = tuple(v for k, v in proposal.arguments.items() if k != "term")
-        key = (id(term), proposal.rule, rest)
+        key = (id(term), proposal.rule, rest, proposal.then is None)
         if key in refused:
             continue
-        after, needed = replay(context, current, proposal.rule, proposal.arguments)
-        certificates = oracle.certificates(needed)
-        if certificates is not None:
-            return Step(proposal.rule, proposal.arguments, certificates, after, proposal.reason)
+        if steps := _taken(context, current, proposal, oracle):
+            return steps
         refused[key] = term
-    return None
+    return ()
+
+
+def _taken(context: Context, current: Expr, proposal: Proposal, oracle: Oracle) -> tuple[Step, ...]:
+    """The steps of a proposal and of what follows it at once; none where a certificate is missing."""
+    after, needed = replay(context, current, proposal.rule, proposal.arguments)
+    certificates = oracle.certificates(needed)
+    if certificates is None:
+        return ()
+    step = Step(proposal.rule, proposal.arguments, certificates, after, proposal.reason)
+    if proposal.then is None:
+        return (step,)
+    following = _taken(context, after, proposal.then, oracle)
+    return (step, *following) if following else ()
 
 
 def _proposals(context: Context, current: Expr, rules: tuple[Rule, ...]) -> Iterator[Proposal]:

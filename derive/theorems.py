@@ -1,4 +1,4 @@
-"""Owns the theorems of a layer class: argued once a process and choice, checked, then kept."""
+"""Owns the theorems of layer classes and between layers: argued once a process, checked, then kept."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from derive.between import theorem_between, theorems_between
 from derive.certificate import dump, load, same_claim
+from derive.claim import Claim
 from derive.errors import LayerError, ProofError
 from derive.layers import registry
 from derive.layers.base import Layer
@@ -16,7 +18,11 @@ from derive.strategy import argue
 
 LABEL = "ALL SIZES (certificate)"
 
+BETWEEN = "theorem "
+"""What the title of a certificate of a theorem between layers begins with."""
+
 _PROVED: dict[tuple[type[Layer], tuple[tuple[str, Any], ...]], dict[str, Theorem]] = {}
+_BETWEEN: dict[str, dict[str, Theorem]] = {}
 
 
 def theorems(kind: type[Layer], choices: Mapping[str, Any]) -> dict[str, Theorem]:
@@ -40,6 +46,39 @@ def certificate_digest(kind: type[Layer], choices: Mapping[str, Any]) -> str:
     return str(json.loads(certificate_text(kind, choices))["digest"])
 
 
+def proved_between(name: str) -> dict[str, Theorem]:
+    """The parts of a theorem between layers, on one, two and three axes; LayerError on an unknown name."""
+    if name not in _BETWEEN:
+        oracle = stored_oracle()
+        claims = theorem_between(name).everything()
+        _BETWEEN[name] = {part: theorem(argue(claim, oracle)) for part, claim in claims.items()}
+    return dict(_BETWEEN[name])
+
+
+def between_certificate(name: str) -> str:
+    """The certificate file of a theorem between layers."""
+    return dump(BETWEEN + name, {}, {part: t.argument for part, t in proved_between(name).items()})
+
+
+def stated(title: str, choices: Mapping[str, Any], where: str) -> tuple[dict[str, Claim], dict[str, Any]]:
+    """What the layer class or the theorem between layers of that title claims, and for which choices."""
+    between = theorems_between().get(title.removeprefix(BETWEEN)) if title.startswith(BETWEEN) else None
+    if between is not None:
+        if choices:
+            raise LayerError("a theorem between layers has no choices", where=where, got=", ".join(choices))
+        return between.everything(), {}
+    kind = registry().get(title)
+    if kind is None:
+        raise LayerError(
+            "certificate of an unknown layer or theorem",
+            where=where,
+            expected=", ".join((*registry(), *(BETWEEN + name for name in theorems_between()))),
+            got=title,
+        )
+    full = kind.chosen(choices)
+    return kind.claims(**full), full
+
+
 def recheck(text: str, where: str) -> tuple[str, list[str]]:
     """Replay every theorem of a certificate file with the checker alone.
 
@@ -47,14 +86,8 @@ def recheck(text: str, where: str) -> tuple[str, list[str]]:
     certificate or was changed, ProofError where the checker refuses or where what is proved is not
     what the layer claims (a weakened hypothesis, a missing theorem).
     """
-    title, choices, arguments, stated = load(text, where)
-    kind = registry().get(title)
-    if kind is None:
-        raise LayerError(
-            "certificate of an unknown layer", where=where, expected=", ".join(registry()), got=title
-        )
-    full = kind.chosen(choices)
-    claims = kind.claims(**full)
+    title, choices, arguments, seal = load(text, where)
+    claims, full = stated(title, choices, where)
     if claims.keys() != arguments.keys():
         raise ProofError(
             "theorems are missing or added", where=where, expected=", ".join(claims), got=", ".join(arguments)
@@ -63,13 +96,14 @@ def recheck(text: str, where: str) -> tuple[str, list[str]]:
     for key, argument in arguments.items():
         if not same_claim(argument.claim, claims[key]):
             raise ProofError(
-                "this is not the layer's theorem", where=f"{where}: {key}", expected=f"{title}'s claim"
+                "this is not the theorem of that title", where=f"{where}: {key}", expected=f"{title}'s claim"
             )
         proved = theorem(argument)
         steps = len(argument.left_steps) + len(argument.right_steps)
         certificates = len(argument.upkeep) + sum(
             len(s.certificates) for s in (*argument.left_steps, *argument.right_steps)
         )
-        lines.append(f"{proved.claim.name}: {LABEL}; {steps} steps, {certificates} certificates")
+        named = key if title.startswith(BETWEEN) else proved.claim.name
+        lines.append(f"{named}: {LABEL}; {steps} steps, {certificates} certificates")
     said = ", ".join(f"{key}={value}" for key, value in full.items())
-    return title, [*lines, f"choices: {said}", f"certificate sha256 {stated}"]
+    return title, [*lines, *([f"choices: {said}"] if full else []), f"certificate sha256 {seal}"]

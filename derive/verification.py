@@ -1,6 +1,6 @@
-"""Owns the verdict on somebody's NumPy backward pass: run on exact symbols, or on exact small integers.
+"""Owns the verdict on somebody's NumPy function: run on exact symbols, or on exact small integers.
 
-On object arrays of symbols every entry of every returned gradient is compared as a polynomial: exhaustive.
+On object arrays of symbols every entry of every returned array is compared as a polynomial: exhaustive.
 Where a function refuses objects (a float buffer, BLAS, astype), it is run on random small integers whose
 sums are exact in its arithmetic, and the probability of missing a wrong polynomial is stated.
 """
@@ -18,6 +18,9 @@ from derive.verify_numbers import NOT_CHECKED, run_case, terms_of
 from derive.verify_run import Case, Outcome
 from derive.verify_shrink import shrink
 
+BESIDE = ("output", "both")
+"""What an object's forward need not return, for its backward to be judged."""
+
 
 @dataclass(frozen=True)
 class VerifyResult:
@@ -31,15 +34,17 @@ class VerifyResult:
         return self.ok
 
 
-def verify(my_backward: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyResult:
-    """Judge a NumPy-style backward pass of a convolution at one shape.
+def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyResult:
+    """Judge somebody's NumPy-style function at one shape: a backward pass, or a forward pass.
 
     Args:
-        my_backward: a function with parameters named like grad_output|dout|dLdZ, input|x|A, weight|w|filters,
-            bias|b, and stride, padding|pad, dilation, groups where it takes them; it returns a dict by
-            names, a tuple (grad_input, grad_weight, grad_bias), or one array. Or a course-style object (or
-            its class) with forward(A), backward(dLdZ), W, b, dLdW, dLdb.
-        layer: the layer it should be the backward pass of (PyTorch's definition).
+        function: a function with parameters named like grad_output|dout|dLdZ, input|x|A, weight|w|filters,
+            bias|b, other, and the layer's numbers (stride, padding|pad, kernel_size, factor, ...) where it
+            takes them; it returns a dict by names, a tuple (grad_input, grad_weight, grad_bias), or one
+            array. One without a gradient among its parameters is judged as a forward pass. Or a
+            course-style object (or its class) with forward(A), backward(dLdZ), W, b, dLdW, dLdb; what its
+            forward returns is judged too.
+        layer: the layer it should compute (PyTorch's definition).
         input_shape: the user's input shape.
 
     Returns label "THIS SIZE, n identities, exhaustive" where every entry was compared as a polynomial;
@@ -53,39 +58,44 @@ def verify(my_backward: Any, layer: Layer, input_shape: Sequence[int]) -> Verify
             "not a layer", where="verify", expected="a layer such as Conv2d(3, 8, 3)", got=repr(layer)[:60],
             mend="derive.parse_layer(text)",
         )  # fmt: skip
-    tried = subject(my_backward)
-    case = Case.of(layer, tuple(input_shape))
+    shape = tuple(input_shape)
+    layer.operands(shape)
+    tried = subject(function, layer, shape)
+    case = Case.of(layer, shape, tried.kind)
     outcome = run_case(tried, case)
     if outcome.label == NOT_CHECKED:
         said = [f"{tried.name}: {NOT_CHECKED}: {outcome.fault}", *outcome.notes]
         return VerifyResult(False, NOT_CHECKED, "\n".join(said))
-    return _passed(tried, outcome) if outcome.ok else _refuted(tried, case, outcome)
+    return _passed(tried, case, outcome) if outcome.ok else _refuted(tried, case, outcome)
 
 
-def _passed(tried: Subject, outcome: Outcome) -> VerifyResult:
+def _passed(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
     lines = [f"{tried.name}: {outcome.label}", f"covered: {', '.join(outcome.covered)}"]
-    missing = [key for key in outcome.expected if key not in outcome.covered]
+    missing = [key for key in case.wanted if key not in outcome.covered and (key, tried.kind) != BESIDE]
     if missing:
         lines.append(f"not returned, not covered: {', '.join(missing)}")
     return VerifyResult(True, outcome.label, "\n".join([*lines, *outcome.notes]))
 
 
 def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
-    """The report on a wrong backward pass: where it fails first, how small it still fails, what it is."""
+    """The report on a wrong function: where it fails first, how small it still fails, what it is."""
+    what = "forward" if outcome.key == "output" or tried.kind == "forward" else "backward"
     lines = [
-        f"{tried.name}: REFUTED as backward pass of {case.layer!r} at {case.shape}",
+        f"{tried.name}: REFUTED as {what} pass of {case.layer!r} at {case.shape}",
         f"  {outcome.fault}",
     ]
     try:
-        small, found, tries = shrink(tried, case, outcome)
+        found = shrink(tried, case, outcome)
     except BackflipError as fault:
         return VerifyResult(False, "REFUTED", "\n".join([*lines, f"  (could not shrink: {fault.what})"]))
+    small, last = found.case, found.outcome
     if small != case:
-        lines.append(f"smallest failing shape found ({tries} tried): {small.layer!r} at {small.shape}")
-        lines.append(f"  {terms_of(tried, small, found) or found.fault}")
-    names = found.bugs(small)
+        lines.append(f"smallest failing shape found ({found.tries} tried): {small.layer!r} at {small.shape}")
+        lines.append(f"  {terms_of(tried, small, last) or last.fault}")
+    names = last.bugs(small)
     if case.countable:
-        names = [name for name in outcome.bugs(case) if name in names]
+        here = outcome.bugs(case)
+        names = [name for name in here if name in names] or here
     if names:
         lines.append(f"equals the known bug: {'; '.join(names[:3])}")
     return VerifyResult(False, "REFUTED", "\n".join([*lines, *outcome.notes][:19]))

@@ -1,25 +1,22 @@
-"""Owns the museum: plain-loop convolution gradients with one recurring mistake each, to name a user's bug.
-
-Never the truth that a function is judged by (that comes from the claims); only a wrong result is looked
-up here. Works on object arrays of symbols and on integers alike.
-"""
+"""Owns the museum's mistakes in layers with weights: convolutions both ways, weighted pooling, Linear."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
+from derive.layers.base import Layer
+from derive.verify_hits import Arrays, Hit, Place, Wrong, dropped, gathered, inside, places, zeros
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How gradients are formed from output row o, tap a: the right way, and the knobs that break it."""
+    """How output row o and tap a meet in an input entry: the right way, and the knobs that break it."""
 
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
@@ -30,121 +27,177 @@ class Rule:
     last_image: bool = False
     overwrite: bool = False
 
+    def spot(self, o: Sequence[int], a: Sequence[int]) -> Place:
+        axes = zip(self.stride, o, self.dilation, a, self.before, strict=True)
+        return tuple(s * i + d * j - p for s, i, d, j, p in axes)
 
-def gradients(arrays: Arrays, rule: Rule) -> Arrays:
-    """grad_input, grad_weight and grad_bias by nested loops under a rule; object arrays."""
-    g, x, w = (arrays[n] for n in ("grad_output", "input", "weight"))
-    filters, per = w.shape[:2]
-    found = {"input": _zeros(x.shape), "weight": _zeros(w.shape), "bias": _zeros((filters,))}
-    images = range(g.shape[0] - 1, g.shape[0]) if rule.last_image else range(g.shape[0])
-    for n, k, *o in product(images, *map(range, g.shape[1:])):
-        found["bias"][k] = found["bias"][k] + g[(n, k, *o)]
-        first = k // (filters // rule.groups) * per
-        for c, *a in product(range(per), *map(range, w.shape[2:])):
-            spot = tuple(s * i + d * j - p for s, i, d, j, p in zip(
-                rule.stride, o, rule.dilation, a, rule.before, strict=True))  # fmt: skip
-            if not all(0 <= i < size for i, size in zip(spot, x.shape[2:], strict=True)):
-                continue
-            tap = tuple(
-                size - 1 - j if f else j for j, size, f in zip(a, w.shape[2:], rule.flip, strict=True)
-            )
-            here = (k, c, *tap) if rule.exchanged else (c, k, *tap)
-            place = (n, first + c, *spot)
-            new_x, new_w = g[(n, k, *o)] * w[here], g[(n, k, *o)] * x[place]
-            found["input"][place] = new_x if rule.overwrite else found["input"][place] + new_x
-            found["weight"][here] = new_w if rule.overwrite else found["weight"][here] + new_w
-    return found
+    def tap(self, a: Sequence[int], kernel: Sequence[int]) -> Place:
+        axes = zip(a, kernel, self.flip, strict=True)
+        return tuple(size - 1 - j if f else j for j, size, f in axes)
 
 
-def _zeros(shape: tuple[int, ...]) -> NDArray[Any]:
-    found = np.empty(shape, object)
-    found.fill(0)
-    return found
+def windows(rule: Rule, far: Sequence[int], weight: Sequence[int], near: Sequence[int]) -> Iterator[Hit]:
+    """The triples of a convolution from a tensor of shape `near` to one of shape `far`."""
+    per = weight[1]
+    images = range(far[0] - 1 if rule.last_image else 0, far[0])
+    for n in images:
+        for k, *o in places(far[1:]):
+            first = k // (far[1] // rule.groups) * per
+            for c, *a in places((per, *weight[2:])):
+                spot, tap = rule.spot(o, a), rule.tap(a, weight[2:])
+                here = (k, c, *tap) if rule.exchanged else (c, k, *tap)
+                if inside(spot, near[2:]) and inside(here, weight):
+                    yield (n, k, *o), here, (n, first + c, *spot)
 
 
-def mutants(right: Rule, paddings: Sequence[tuple[int, int]], square: bool) -> Iterator[tuple[str, Rule]]:
-    """Named mistakes as rules; `square`: as many filters as channels."""
-    rank, before = len(right.stride), right.before
-    ones = (1,) * rank
-    yield "kernel not flipped", replace(right, flip=(True,) * rank)
+def mutants(right: Rule, after: tuple[int, ...], square: bool, turned: str) -> Iterator[tuple[str, Rule]]:
+    """Named mistakes as rules. `turned` is what a wrongly flipped kernel is called; `square`: as many
+    filters as channels."""
+    rank, before, ones = len(right.stride), right.before, (1,) * len(right.stride)
+    yield f"kernel {turned}", replace(right, flip=(True,) * rank)
     for axis in range(rank) if rank > 1 else ():
         flip = tuple(i == axis for i in range(rank))
         yield "kernel flipped on one axis only", replace(right, flip=flip)
     if square and right.groups == 1:
-        yield "channel axes not exchanged", replace(right, exchanged=False)
-        yield (
-            "channel axes not exchanged and kernel not flipped",
-            replace(right, exchanged=False, flip=(True,) * rank),
-        )
+        both = replace(right, exchanged=False, flip=(True,) * rank)
+        words = "not exchanged" if turned == "not flipped" else "exchanged"
+        yield f"channel axes {words}", replace(right, exchanged=False)
+        yield f"channel axes {words} and kernel {turned}", both
     yield "stride dropped", replace(right, stride=ones)
     yield "stride and dilation swapped", replace(right, stride=right.dilation, dilation=right.stride)
+    yield "stride swapped between the axes", replace(right, stride=right.stride[::-1])
     yield "dilation dropped", replace(right, dilation=ones)
     yield "padding ignored", replace(right, before=(0,) * rank)
     yield "padding off by one (too much)", replace(right, before=tuple(b + 1 for b in before))
     yield "padding off by one (too little)", replace(right, before=tuple(b - 1 for b in before))
-    yield "padding on the wrong side", replace(right, before=tuple(a for _, a in paddings))
+    yield "padding on the wrong side", replace(right, before=after)
     yield "only the last image of the batch", replace(right, last_image=True)
     yield "overlapping windows overwritten instead of summed", replace(right, overwrite=True)
 
 
-def reshaped(right: Arrays, arrays: Arrays, numbers: Mapping[str, Any]) -> Iterator[tuple[str, Arrays]]:
-    """Wrong results that are made from the right ones."""
-    g = arrays["grad_output"]
-    images, places = g.shape[0], g[0, 0].size
-    for scale, title in (
-        (images, "averaged over the batch"),
-        (images * places, "averaged over batch and places"),
-    ):
-        if scale > 1:
-            yield title, {key: divided(value, scale) for key, value in right.items()}
-    left = numbers["leftovers"]
-    if any(left):
-        cut: Any = (
-            ...,
-            *(slice(0, size - r) for size, r in zip(right["input"].shape[2:], left, strict=True)),
-        )
-        yield "leftover rows of a non-divisible stride dropped", {"input": right["input"][cut]}
-        zeroed = _zeros(right["input"].shape)
-        zeroed[cut] = right["input"][cut]
-        yield "leftover rows of a non-divisible stride dropped", {"input": zeroed}
+def _rule(layer: Any, rank: int) -> tuple[Rule, tuple[int, ...]]:
+    """The right rule of a convolution or pool, and its padding after."""
+    before, after = zip(*layer.paddings, strict=True)
+    dilation = getattr(layer, "dilations", (1,) * rank)
+    return Rule(layer.strides, dilation, before, getattr(layer, "groups", 1), (False,) * rank), after
+
+
+def convolution(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in the output or a gradient of a convolution."""
+    g, x, w = (arrays[n] for n in ("grad_output", "input", "weight"))
+    rule, after = _rule(layer, x.ndim - 2)
+    if key == "bias":
+        yield from _bias_sums(g)
+        return
+    added = arrays["bias"].reshape(1, -1, *(1,) * (x.ndim - 2)) if "bias" in arrays and key == "output" else 0
+    turned = "flipped (not a cross-correlation)" if key == "output" else "not flipped"
+    mistakes = mutants(rule, after, w.shape[0] == w.shape[1], turned)
+    for title, wrong in (("padding_mode ignored: zeros", rule), *mistakes):
+        hits = windows(wrong, g.shape, w.shape, x.shape)
+        yield title, gathered(key, hits, arrays, right.shape, wrong.overwrite) + added
+    if key == "output":
+        yield "bias forgotten", right - added
+    if key == "input":
+        pads: Sequence[tuple[int, int]] = getattr(layer, "paddings", ())
+        axes = zip(x.shape[2:], pads, g.shape[2:], w.shape[2:], rule.stride, rule.dilation, strict=True)
+        left = [n + b + a - d * (k - 1) - 1 - s * (o - 1) for n, (b, a), o, k, s, d in axes]
+        yield from dropped("leftover rows of a non-divisible stride dropped", right, left)
+
+
+def _bias_sums(g: NDArray[Any]) -> Iterator[Wrong]:
+    """grad_output summed over other axes than batch and places."""
+    title = "bias gradient summed over the wrong axes"
     axes = tuple(range(g.ndim))
     others = (axes[0], *axes[2:])
     for count in range(1, len(others)):
         for keep in combinations(others, count):
             spots: Any = tuple(slice(None) if i in keep or i == 1 else 0 for i in axes)
-            part = g[spots]
             over = tuple(i for i, axis in enumerate(sorted({*keep, 1})) if axis != 1)
-            yield "bias gradient summed over the wrong axes", {"bias": part.sum(axis=over)}
-    spatial = g[0].sum(axis=tuple(range(1, g.ndim - 1)))
-    yield "bias gradient summed over the wrong axes", {"bias": spatial}
+            yield title, g[spots].sum(axis=over)
+    yield title, g[0].sum(axis=tuple(range(1, g.ndim - 1)))
     if g.shape[0] == g.shape[1]:
-        yield (
-            "bias gradient summed over the wrong axes",
-            {"bias": g.sum(axis=tuple(i for i in axes if i != 0))},
-        )
+        yield title, g.sum(axis=tuple(i for i in axes if i != 0))
 
 
-def divided(array: NDArray[Any], scale: int) -> NDArray[Any]:
-    return _zeros(array.shape) + array / scale
+def transposed(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in a transposed convolution: the triples of the convolution from its output to its input."""
+    g, x, w = (arrays[n] for n in ("grad_output", "input", "weight"))
+    if key == "bias":
+        yield from _bias_sums(g)
+        return
+    numbers: Sequence[Mapping[str, int]] = getattr(layer, "numbers", ())
+    stride, dilation, before, after, more = (tuple(n[letter] for n in numbers) for letter in "sdpqr")
+    rule = Rule(stride, dilation, before, getattr(layer, "groups", 1), (False,) * len(stride))
+    added = arrays["bias"].reshape(1, -1, *(1,) * (x.ndim - 2)) if "bias" in arrays and key == "output" else 0
+    swapped = {"grad_output": x, "input": g, "weight": w}
+    result = {"output": "input", "input": "output", "weight": "weight"}[key]
+    for title, wrong in mutants(rule, after, w.shape[0] == w.shape[1], "flipped"):
+        hits = windows(wrong, x.shape, w.shape, g.shape)
+        yield title, gathered(result, hits, swapped, right.shape, wrong.overwrite) + added
+    ignored = "output_padding ignored"
+    if key == "output":
+        yield "bias forgotten", right - added
+        yield from dropped(ignored, right, more)
+        yield from ((ignored, part + added) for _, part in dropped(ignored, right - added, more))
+    elif any(more):
+        kept: Any = (..., *(slice(0, n - r) for n, r in zip(g.shape[2:], more, strict=True)))
+        hits = windows(rule, x.shape, w.shape, g[kept].shape)
+        yield ignored, gathered(result, hits, swapped, right.shape)
 
 
-Same = Callable[[NDArray[Any], NDArray[Any]], bool]
+def weighted_pool(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in a pool whose learned weight all channels share."""
+    g, x, w = (arrays[n] for n in ("grad_output", "input", "weight"))
+    rule, after = _rule(layer, x.ndim - 2)
+    turned = "flipped (not a cross-correlation)" if key == "output" else "not flipped"
+    kernel = tuple(w.shape)
+    stepped = ("stride taken as kernel_size", replace(rule, stride=kernel))
+    for title, wrong in (*mutants(rule, after, False, turned), stepped):
+        hits = _pooled(wrong, g.shape, w.shape, x.shape)
+        yield title, gathered(key, hits, arrays, right.shape, wrong.overwrite)
+    if key == "weight":
+        for channel in range(x.shape[1]):
+            hits = (h for h in _pooled(rule, g.shape, w.shape, x.shape) if h[0][1] == channel)
+            yield "weight gradient of one channel only", gathered(key, hits, arrays, right.shape)
 
 
-def named_bugs(
-    key: str, got: NDArray[Any], arrays: Arrays, numbers: Mapping[str, Any], same: Same
-) -> list[str]:
-    """Names of the known mistakes that give exactly this result for gradient `key`."""
-    square = arrays["weight"].shape[0] == arrays["weight"].shape[1]
-    rank, before = len(numbers["strides"]), tuple(b for b, _ in numbers["paddings"])
-    rule = Rule(numbers["strides"], numbers["dilations"], before, numbers["groups"], (False,) * rank)
-    right = gradients(arrays, rule)
-    found: dict[str, None] = {}
-    for title, mutant in mutants(rule, numbers["paddings"], square):
-        wrong = gradients(arrays, mutant)[key]
-        if same(wrong, got) and not same(wrong, right[key]):
-            found[title] = None
-    for title, values in reshaped(right, arrays, numbers):
-        if key in values and same(values[key], got) and not same(values[key], right[key]):
-            found[title] = None
-    return list(found)
+def _pooled(rule: Rule, far: Sequence[int], kernel: Sequence[int], near: Sequence[int]) -> Iterator[Hit]:
+    for n, c, *o in places(far):
+        for a in places(kernel):
+            spot = rule.spot(o, a)
+            if inside(spot, near[2:]) and not (rule.last_image and n < far[0] - 1):
+                yield (n, c, *o), rule.tap(a, kernel), (n, c, *spot)
+
+
+def fully_connected(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in output = input weight^T + bias and its gradients."""
+    g, x, w = (arrays[n] for n in ("grad_output", "input", "weight"))
+    turned, lead = w.swapaxes(0, 1), tuple(range(g.ndim - 1))
+    added = arrays.get("bias", zeros(()))
+    if key == "weight":
+        wrong = np.tensordot(x, g, (lead, lead))
+        yield "weight gradient transposed", wrong
+        yield "only the last row of the batch", g[-1:].T @ x[-1:] if g.ndim == 2 else wrong
+    elif key == "bias":
+        yield "bias gradient summed over the wrong axes", g.sum(axis=-1)
+        yield "bias gradient not summed over the batch", g
+        yield "only the last row of the batch", g[-1]
+    elif key == "output":
+        yield "bias forgotten", right - added
+        if w.shape[0] == w.shape[1]:
+            yield "weight not transposed", np.tensordot(x, w, (-1, 0)) + added
+    elif w.shape[0] == w.shape[1]:
+        yield "weight transposed", np.tensordot(g, turned, (-1, 0))
+
+
+def joined(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in joining two tensors along an axis."""
+    x, other, g, dim = arrays["input"], arrays["other"], arrays["grad_output"], getattr(layer, "dim", 1)
+    if key == "output":
+        yield "the two inputs exchanged", np.concatenate([other, x], dim)
+        return
+    at = other.shape[dim] if key == "input" else 0
+    length = right.shape[dim]
+    part: Any = [slice(None)] * g.ndim
+    part[dim] = slice(at, at + length)
+    yield "the two inputs exchanged", g[tuple(part)]

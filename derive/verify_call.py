@@ -1,14 +1,14 @@
-"""Owns the ways in which somebody's backward pass is called, and how its results are told apart.
+"""Owns the ways in which somebody's function or object is called, and how its results are told apart.
 
-A function is bound by parameter names (PyTorch's, the courses' and the usual short ones); an object with
-forward(A) and backward(dLdZ) is driven through its attributes. Numbers such as the stride are passed where
-the function has a parameter for them.
+A function is bound by parameter names (PyTorch's, the courses' and the usual short ones); one without a
+gradient among them is a forward pass. An object with forward(A) and backward(dLdZ) is driven through its
+attributes. Numbers such as the stride are passed where there is a parameter for them.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -17,156 +17,201 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import LayerError
+from derive.layers.base import Layer
+from derive.verify_names import NUMBERS, OPERANDS, RESULTS, lookup, passed
 
 Arrays = dict[str, NDArray[Any]]
-OPERANDS = {
-    "grad_output": "grad_output grad_out dldz dldy dl_dz dl_dy dout d_out dz dy grad gradient upstream delta",
-    "input": "input inputs x a image images a_prev inp x_in",
-    "weight": "weight weights w filter filters f kernel kernels",
-    "bias": "bias b biases",
-}
-NUMBERS = {
-    "stride": "stride strides s",
-    "padding": "padding pad paddings p",
-    "dilation": "dilation dilations d",
-    "groups": "groups group",
-    "kernel_size": "kernel_size kernel_shape",
-    "in_channels": "in_channels in_channel",
-    "out_channels": "out_channels out_channel",
-}
-RESULTS = {
-    "input": "input x grad_input grad_x dx dlda dl_da da dl_dx dldx din dinput d_input a_grad gx",
-    "weight": "weight w grad_weight grad_w dw dldw dl_dw dweight dfilter dfilters df d_weight gw",
-    "bias": "bias b grad_bias grad_b db dldb dl_db dbias d_bias gb",
-}
-
-
-def lookup(table: Mapping[str, str], title: str) -> str | None:
-    return next((key for key, names in table.items() if title.lower() in names.split()), None)
+UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, cache, and the layer's numbers: "
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A user's backward pass, ready to be run.
+    """A user's function or object, ready to be run.
 
-    `varies` says which of stride, padding, dilation and groups can be changed from outside; `name` is for
-    the report.
+    Attributes:
+        name: for the report.
+        kind: "backward", "forward", or "both" for an object with the two.
+        run: from operands and numbers to whatever it returns.
+        varies: the layer's numbers that can be changed from outside.
     """
 
     name: str
+    kind: str
     run: Callable[[Arrays, Mapping[str, Any]], Any]
     varies: frozenset[str]
 
 
-def subject(target: Any) -> Subject:
+@dataclass(frozen=True)
+class Roles:
+    """What a parameter's name may stand for, for one layer."""
+
+    operands: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+    @staticmethod
+    def of(layer: Layer, shape: tuple[int, ...]) -> Roles:
+        names = tuple(o.name for o in layer.operands(shape) if o.name != "output")
+        return Roles(names, tuple(passed(layer, shape)))
+
+    def role(self, title: str, taken: Collection[str]) -> str | None:
+        """An operand, a number, "cache", or a bias that this layer happens not to have; each once."""
+        if title.lower() == "cache":
+            return "cache"
+        operands = [name for name in self.operands if name not in taken]
+        numbers = [name for name in self.numbers if name not in taken]
+        missing = ["bias"] if "weight" in self.operands else []
+        return next(
+            (
+                role
+                for table, known in ((OPERANDS, operands), (NUMBERS, numbers), (OPERANDS, missing))
+                if (role := lookup(table, title, known)) is not None
+            ),
+            None,
+        )
+
+    def number(self, title: str) -> str | None:
+        return lookup(NUMBERS, title, self.numbers)
+
+
+def subject(target: Any, layer: Layer, shape: tuple[int, ...]) -> Subject:
     """How to call a function, a course-style object, or a class of such objects.
 
     Raises LayerError where parameters cannot be told apart; the message lists the names understood.
     """
     title = getattr(target, "__name__", type(target).__name__)
+    roles = Roles.of(layer, shape)
     if hasattr(target, "backward") and hasattr(target, "forward"):
-        return _of_class(target, title) if isinstance(target, type) else _of_object(target, title)
+        return _of_class(target, title, roles) if isinstance(target, type) else _of_object(target, title)
     if not callable(target):
         raise LayerError(
-            "not a backward pass",
+            "nothing to verify",
             where=title,
             expected="a function, or an object with forward and backward",
             got=type(target).__name__,
         )
-    return _of_function(target, title)
+    return _of_function(target, title, roles)
 
 
-def _of_function(target: Callable[..., Any], title: str) -> Subject:
-    roles: dict[str, str] = {}
-    for parameter in inspect.signature(target).parameters.values():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
-        role = lookup(OPERANDS, parameter.name) or lookup(NUMBERS, parameter.name)
-        if parameter.name.lower() == "cache":
-            role = "cache"
+def _of_function(target: Callable[..., Any], title: str, roles: Roles) -> Subject:
+    bound = _bound(target, title, roles)
+    known = set(bound.values())
+    if not known & {*roles.operands, "cache"}:
+        raise LayerError(
+            "no parameter for an operand",
+            where=title,
+            expected=UNDERSTOOD + ", ".join(roles.numbers),
+            got=str(inspect.signature(target)),
+            mend="wrap it in a function with these names (a decorator wants functools.wraps)",
+        )
+    positional = [p.name for p in _parameters(target) if p.kind is p.POSITIONAL_ONLY]
+
+    def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
+        given = {**arrays, **numbers, "cache": _cache(arrays, numbers)}
+        values = {name: given.get(role) for name, role in bound.items()}
+        return target(*(values.pop(n) for n in positional), **values)
+
+    cached = {"stride", "padding", "kernel_size"} if "cache" in known else set()
+    kind = "backward" if known & {"grad_output", "cache"} else "forward"
+    return Subject(title, kind, run, frozenset((known | cached) & set(roles.numbers)))
+
+
+def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter]:
+    every = inspect.signature(target).parameters.values()
+    return [p for p in every if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+
+
+def _bound(target: Callable[..., Any], title: str, roles: Roles) -> dict[str, str]:
+    """Parameter -> role; each role once, the first parameter that asks for it."""
+    found: dict[str, str] = {}
+    for parameter in _parameters(target):
+        role = roles.role(parameter.name, found.values())
         if role is not None:
-            roles[parameter.name] = role
+            found[parameter.name] = role
         elif parameter.default is parameter.empty:
             raise LayerError(
                 "parameter not understood",
                 where=f"{title}(... {parameter.name} ...)",
-                expected="dout|dLdZ, x|A, w|filters, b, stride, padding|pad, dilation, groups, cache",
+                expected=UNDERSTOOD + ", ".join(roles.numbers),
                 got=parameter.name,
                 mend="rename it, or wrap the function in one with these names",
             )
-    if not set(roles.values()) & {*OPERANDS, "cache"}:
-        raise LayerError(
-            "no parameter for an operand",
-            where=title,
-            expected="dout|dLdZ, x|A, w|filters, b, or cache",
-            got=str(inspect.signature(target)),
-            mend="wrap it in a function with these names (a decorator wants functools.wraps)",
-        )
-    positional = [
-        p.name for p in inspect.signature(target).parameters.values() if p.kind is p.POSITIONAL_ONLY
-    ]
-
-    def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
-        known = {**arrays, **numbers, "cache": _cache(arrays, numbers)}
-        values = {name: known.get(role) for name, role in roles.items()}
-        return target(*(values.pop(n) for n in positional), **values)
-
-    has_cache = "cache" in roles.values()
-    own = frozenset({"stride", "padding", "dilation", "groups"} & set(roles.values()))
-    return Subject(title, run, own | (frozenset({"stride", "padding"}) if has_cache else frozenset()))
+    return found
 
 
 def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> tuple[Any, ...]:
-    """CS231n's cache: (x, w, b, conv_param)."""
-    parameters = {"stride": numbers["stride"], "pad": numbers["padding"], **numbers}
-    return arrays["input"], arrays["weight"], arrays.get("bias"), parameters
+    """CS231n's cache: (x, w, b, conv_param), (x, w, b) of an affine layer, (x, pool_param)."""
+    operands: tuple[Any, ...] = (arrays["input"],)
+    if "weight" in arrays:
+        operands += (arrays["weight"], arrays.get("bias"))
+    operands += (arrays["other"],) if "other" in arrays else ()
+    if "in_features" in numbers:
+        return operands
+    parameters = {"pad": numbers.get("padding"), **numbers}
+    size = numbers.get("kernel_size")
+    if size is not None:
+        tall, wide = (size, size) if isinstance(size, int) else (size[0], size[-1])
+        parameters |= {"pool_height": tall, "pool_width": wide}
+    return (*operands, parameters)
 
 
 def _of_object(target: Any, title: str) -> Subject:
-    return Subject(title, lambda arrays, numbers: _drive(deepcopy(target), arrays), frozenset())
+    return Subject(title, "both", lambda arrays, numbers: _drive(deepcopy(target), arrays), frozenset())
 
 
-def _of_class(target: type, title: str) -> Subject:
-    names = [
-        p
-        for p in inspect.signature(target).parameters.values()
-        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-    roles = {p.name: role for p in names if (role := lookup(NUMBERS, p.name)) is not None}
-    unknown = [p.name for p in names if p.name not in roles and p.default is p.empty]
+def _of_class(target: type, title: str, roles: Roles) -> Subject:
+    names = _parameters(target)
+    bound = {p.name: role for p in names if (role := roles.number(p.name)) is not None}
+    unknown = [p.name for p in names if p.name not in bound and p.default is p.empty]
     if unknown:
-        raise LayerError("parameter not understood", where=f"{title}.__init__", got=", ".join(unknown),
-                         mend="pass an instance instead of the class")  # fmt: skip
+        raise LayerError(
+            "parameter not understood",
+            where=f"{title}.__init__",
+            expected=", ".join(roles.numbers),
+            got=", ".join(unknown),
+            mend="pass an instance instead of the class",
+        )
 
     def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
-        return _drive(target(**{name: numbers[role] for name, role in roles.items()}), arrays)
+        return _drive(target(**{name: numbers[role] for name, role in bound.items()}), arrays)
 
-    return Subject(title, run, frozenset(roles.values()) & {"stride", "padding", "dilation", "groups"})
+    return Subject(title, "both", run, frozenset(bound.values()))
 
 
 def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
     """forward(A), backward(dLdZ), then the gradients from the attributes."""
-    owner = target
-    for part in ("conv2d_stride1", "conv1d_stride1"):
-        owner = getattr(owner, part, owner)
+    owner = _owner(target, arrays)
     for operand in ("weight", "bias"):
-        places = [t for t, now in vars(owner).items() if lookup(OPERANDS, t) == operand and _holds(now)]
+        places = _places(owner, operand)
         if operand in arrays and not places:
             raise LayerError(
                 f"no place for the {operand}",
                 where=type(owner).__name__,
                 expected=f"an attribute such as {'W' if operand == 'weight' else 'b'}, an array or None",
-                got=", ".join(vars(owner)),
+                got=", ".join(vars(owner)) or "no attributes",
             )
         for title in places if operand in arrays else ():
-            setattr(owner, title, arrays[operand])
-    target.forward(arrays["input"])
-    found = {"input": target.backward(arrays["grad_output"])}
+            setattr(owner, title, _like(arrays[operand], getattr(owner, title)))
+    returned = target.forward(*(arrays[name] for name in ("input", "other") if name in arrays))
+    found: dict[str, Any] = {} if returned is None else {"output": returned}
+    back = target.backward(arrays["grad_output"])
+    pairs = zip(("input", "other"), back, strict=False) if isinstance(back, tuple) else [("input", back)]
+    found |= dict(pairs)
     for title, value in vars(owner).items():
-        role = lookup(RESULTS, title)
-        if role in ("weight", "bias") and lookup(OPERANDS, title) is None and value is not None:
-            found[_once(found, role, title)] = value
+        role = lookup(RESULTS, title, ("weight", "bias"))
+        if role in arrays and lookup(OPERANDS, title) is None and value is not None:
+            found[_once(found, str(role), title)] = _unlike(value, arrays[str(role)])
     return found
+
+
+def _owner(target: Any, arrays: Arrays) -> Any:
+    """The object that holds the weight: the target, or a layer inside it."""
+    inner = [part for part in vars(target).values() if hasattr(part, "forward") and hasattr(part, "backward")]
+    return next((o for o in (target, *inner) if "weight" in arrays and _places(o, "weight")), target)
+
+
+def _places(owner: Any, operand: str) -> list[str]:
+    names = ("grad_output", "input", "weight", "bias")
+    return [t for t, now in vars(owner).items() if lookup(OPERANDS, t, names) == operand and _holds(now)]
 
 
 def _holds(value: Any) -> bool:
@@ -174,23 +219,38 @@ def _holds(value: Any) -> bool:
     return value is None or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
+def _like(array: NDArray[Any], now: Any) -> NDArray[Any]:
+    """An operand in the shape of what it replaces, where that differs by axes of one entry only."""
+    if now is None or np.squeeze(now).shape != np.squeeze(array).shape:
+        return array
+    return array.reshape(now.shape)
+
+
+def _unlike(value: Any, operand: NDArray[Any]) -> Any:
+    """A gradient in the operand's shape, where its own differs by axes of one entry only."""
+    given = np.asarray(value)
+    return given.reshape(operand.shape) if np.squeeze(given).shape == np.squeeze(operand).shape else value
+
+
 def _once(found: Mapping[str, Any], role: str, title: str) -> str:
     """The role; LayerError where something was given for it already."""
     if role in found:
-        raise LayerError("two results for one gradient", where=title, expected=f"one grad_{role}")
+        raise LayerError(
+            "two results for one gradient", where=title, expected=f"one grad_{role}", got=f"{title} as well"
+        )
     return role
 
 
 def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> dict[str, Any]:
-    """Which gradient is which: by dict keys, by order, or by shape; raises LayerError where unclear."""
+    """Which result is which: by dict keys, by order, or by shape; raises LayerError where unclear."""
     if isinstance(returned, Mapping):
         found: dict[str, Any] = {}
         for key, value in returned.items():
-            role = lookup(RESULTS, str(key))
-            if role in shapes:
-                found[_once(found, str(role), str(key))] = value
+            role = lookup(RESULTS, str(key), shapes)
+            if role is not None:
+                found[_once(found, role, str(key))] = value
     elif isinstance(returned, (tuple, list)):
-        found = dict(zip(("input", "weight", "bias"), returned, strict=False))
+        found = dict(zip(_order(shapes), returned, strict=False))
     elif returned is None:
         found = {}
     else:
@@ -200,13 +260,22 @@ def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> d
             for key in fits
             if any(word in title.lower() for word in RESULTS[key].split() if len(word) > 1)
         ]
-        found = {(hinted or fits or ["input"])[0]: returned}
+        found = {(hinted or fits or list(shapes))[0]: returned}
     found = {key: value for key, value in found.items() if value is not None and key in shapes}
     if not found:
         raise LayerError(
-            "no gradient returned",
+            "no output returned" if "output" in shapes else "no gradient returned",
             where=title,
-            expected="a dict by names, a tuple (grad_input, grad_weight, grad_bias), or one array",
+            expected=f"a dict by names, a tuple ({', '.join(_order(shapes))}), or one array",
             got=type(returned).__name__,
         )
     return found
+
+
+def _order(shapes: Iterable[str]) -> tuple[str, ...]:
+    """The order of a tuple of results: a place for the bias also where the layer has none."""
+    names = tuple(shapes)
+    if "weight" in names and "bias" not in names:
+        at = names.index("weight") + 1
+        return (*names[:at], "bias", *names[at:])
+    return names

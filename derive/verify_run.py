@@ -1,92 +1,93 @@
-"""Owns one run of a user's backward pass at one shape: the operands, the truth, and the comparison.
-
-The truth is the definition's own gradient (the left side of the claim that was proved), as monomials.
-"""
+"""Owns one run of a user's function at one shape: the operands, the right results, and the comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import prod
+from math import lcm, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from derive.errors import BackflipError, LayerError
-from derive.exhaust_plan import plan
+from derive.errors import BackflipError
 from derive.instance import claim_at
-from derive.layers.base import Layer
-from derive.program import side_pairs
-from derive.verify_bugs import named_bugs
+from derive.layers.base import Layer, claims_of
 from derive.verify_call import Arrays, Subject, results
+from derive.verify_museum import named_bugs
+from derive.verify_names import passed
 from derive.verify_poly import Poly
-
-OPERANDS = {"input": ("grad_output", "weight"), "weight": ("grad_output", "input"), "bias": ("grad_output",)}
-
+from derive.verify_truth import Truth, truth
 
 USER_FAULTS = (Exception, SystemExit)
 """What somebody else's code may raise while it runs: anything of its own, sys.exit() too."""
+CARRIERS = ("grad_output", "input", "other")
+"""Operands one of which stands in every monomial that a table multiplies."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A layer at a shape, with what is needed to run a backward pass on it."""
+    """A layer at a shape, with what is needed to run a function on it; `kind` as in `Subject`."""
 
     layer: Layer
     shape: tuple[int, ...]
+    kind: str
 
     @staticmethod
-    def of(layer: Layer, shape: tuple[int, ...]) -> Case:
-        if layer.array_program("input", shape) is None:
-            raise LayerError("no backward pass to compare with", where=repr(layer), expected="a convolution")
-        return Case(layer, shape)
+    def of(layer: Layer, shape: tuple[int, ...], kind: str) -> Case:
+        """Raises LayerError where the shape does not fit the layer."""
+        layer.operands(shape)
+        return Case(layer, shape, kind)
 
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of everything that is passed, grad_output first."""
         found = {o.name: o.shape for o in self.layer.operands(self.shape) if o.name != "output"}
         return {"grad_output": found.pop("grad_output"), **found}
 
     @cached_property
-    def keys(self) -> tuple[str, ...]:
-        return tuple(key for key in OPERANDS if key in self.shapes)
+    def wanted(self) -> dict[str, tuple[int, ...]]:
+        """The results that are judged, and their shapes: the output, gradients by operand, or both."""
+        operands = self.layer.operands(self.shape)
+        judged = {"forward": ("output",), "backward": (), "both": ("output",)}[self.kind]
+        gradients = () if self.kind == "forward" else tuple(o.name for o in operands if o.differentiable)
+        shapes = {o.name: o.shape for o in operands}
+        return {key: shapes[key] for key in (*judged, *gradients)}
 
     @cached_property
-    def truth(self) -> dict[str, NDArray[np.int64]]:
-        """For each gradient the rows (entry, addresses of the factors) of all its monomials."""
-        claims, sizes = self.layer.claims(**self.layer.choices(self.shape)), self.layer.sizes(self.shape)
-        plans = {key: plan(claim_at(claims[key], sizes)) for key in self.keys}
-        return {key: side_pairs(work, work.left, OPERANDS[key], None) for key, work in plans.items()}
+    def truths(self) -> dict[str, Truth]:
+        choices, sizes = self.layer.choices(self.shape), self.layer.sizes(self.shape)
+        claims = claims_of(type(self.layer), choices)
+        tables = self.layer.tables(self.shape)
+        return {key: truth(claim_at(claims[key], sizes), tables, s) for key, s in self.wanted.items()}
 
     @cached_property
+    def monomials(self) -> int:
+        return sum(right.count for right in self.truths.values())
+
+    @property
     def countable(self) -> bool:
         """Whether the case is small enough for known bugs to be computed and compared."""
-        return sum(map(len, self.truth.values())) <= 60_000
+        return self.monomials <= 60_000
 
     @cached_property
     def numbers(self) -> dict[str, Any]:
-        """Stride and the rest: as the user's function gets them, and one value an axis."""
-        layer: Any = self.layer
-        sizes = layer.sizes(self.shape)
-        uniform = {"stride": layer.strides, "dilation": layer.dilations, "kernel_size": layer.kernel}
-        passed: dict[str, Any] = {key: v[0] if len(set(v)) == 1 else v for key, v in uniform.items()}
-        pads = layer.paddings
-        plain = pads[0][0] if len({p for pair in pads for p in pair}) == 1 else None
-        passed["padding"] = (
-            plain
-            if plain is not None
-            else tuple(b for b, _ in pads)
-            if all(b == a for b, a in pads)
-            else pads
-        )
-        passed |= {
-            "groups": layer.groups,
-            "in_channels": layer.in_channels,
-            "out_channels": layer.out_channels,
-        }
-        passed |= {"strides": layer.strides, "dilations": layer.dilations, "paddings": pads}
-        return passed | {"leftovers": tuple(sizes[f"r_{tag}"] for tag in layer.tags)}
+        return passed(self.layer, self.shape)
+
+    @cached_property
+    def scale(self) -> int:
+        """The common denominator of every table: operands are multiples of it, results whole."""
+        return lcm(*(right.scale for right in self.truths.values()))
+
+    @cached_property
+    def scaled(self) -> frozenset[str]:
+        """The operands that carry `scale`: CARRIERS, where these are enough."""
+        if self.scale == 1:
+            return frozenset()
+        parts = [part for right in self.truths.values() if right.scale > 1 for part in right.parts]
+        enough = all(set(part.operands) & set(CARRIERS) for part in parts)
+        return frozenset(CARRIERS if enough else self.shapes)
 
     @cached_property
     def offsets(self) -> dict[str, int]:
@@ -111,77 +112,76 @@ class Case:
         return f"{name}[{', '.join(str(int(i)) for i in index)}]"
 
     def polynomials(self, key: str) -> list[Poly]:
-        """The right gradient, flat, as polynomials in the symbols."""
-        starts = [self.offsets[name] for name in OPERANDS[key]]
-        entries: list[dict[tuple[int, ...], int]] = [{} for _ in range(prod(self.shapes[key]))]
-        for entry, *addresses in self.truth[key].tolist():
-            monomial = tuple(sorted(s + a for s, a in zip(starts, addresses, strict=True)))
-            entries[entry][monomial] = entries[entry].get(monomial, 0) + 1
-        return [Poly(terms) for terms in entries]
+        """The right result, flat, as polynomials in the symbols."""
+        return self.truths[key].polynomials(self.offsets)
 
-    def values(self, key: str, arrays: Arrays) -> NDArray[np.int64]:
-        """The right gradient at integer operands, exactly."""
-        rows = self.truth[key]
-        product_ = np.ones(len(rows), np.int64)
-        for column, name in enumerate(OPERANDS[key], 1):
-            product_ = product_ * arrays[name].astype(np.int64).ravel()[rows[:, column]]
-        found = np.zeros(prod(self.shapes[key]), np.int64)
-        np.add.at(found, rows[:, 0], product_)
-        return found.reshape(self.shapes[key])
+    def values(
+        self, key: str, arrays: Mapping[str, NDArray[Any]], shift: int = 0, magnitude: bool = False
+    ) -> NDArray[Any]:
+        """2^(shift * degree) times the right result at operands / 2^shift: exact whole numbers.
+
+        The operands that carry `scale` must be multiples of it.
+        """
+        right = self.truths[key]
+        found: NDArray[Any] = right.numerators(arrays, shift, magnitude) // right.scale
+        return found
 
     def terms_each(self) -> int:
-        """Most monomials that one entry has."""
-        return max(int(np.bincount(rows[:, 0]).max()) if len(rows) else 1 for rows in self.truth.values())
+        """Bound on the number of monomials of an entry, and on the sum of its coefficients."""
+        return max((max(t.terms, t.largest) for t in self.truths.values()), default=1)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run found; where it failed, the gradient concerned, the arrays and the result."""
+    """What one run found; where it failed, the result concerned, the arrays, what was got and right.
+
+    Numbers are whole: the operands were arrays / 2^shift, `got` and `right` are multiplied by
+    2^(shift * degree).
+    """
 
     ok: bool
     label: str
     covered: tuple[str, ...]
-    expected: tuple[str, ...]
     notes: tuple[str, ...] = ()
     fault: str = ""
     key: str = ""
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     got: NDArray[Any] | None = None
+    right: NDArray[Any] | None = None
+    shift: int = 0
 
     def bugs(self, case: Case) -> list[str]:
         """Known bugs whose result is exactly this one."""
-        if self.got is None or len(self.arrays) == 0 or not case.countable:
+        if self.got is None or self.right is None or not self.arrays or not case.countable:
             return []
-        unbatched = len(case.shapes["input"]) == len(case.numbers["strides"]) + 1
-        arrays = {
-            k: v[None] if unbatched and k in ("input", "grad_output") else v for k, v in self.arrays.items()
-        }
-        got = self.got[None] if unbatched and self.key == "input" else self.got
-        return named_bugs(self.key, got, arrays, case.numbers, same)
-
-
-def same(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Exactly equal arrays of symbols or numbers."""
-    if a.shape != b.shape:
-        return False
-    pairs = zip(a.ravel().tolist(), b.ravel().tolist(), strict=True)
-    return all(left is not None and right is not None and left.same(right)
-               for left, right in ((Poly.of(x), Poly.of(y)) for x, y in pairs))  # fmt: skip
+        arrays, got, right, own = dict(self.arrays), self.got, self.right, case.truths[self.key]
+        if self.shift and len({len(part.operands) for part in own.parts}) > 1 and got.dtype.kind in "fiu":
+            arrays = {name: np.ldexp(array, -self.shift) for name, array in arrays.items()}
+            got, right = (np.ldexp(a.astype(float), -self.shift * own.degree) for a in (got, right))
+        return named_bugs(case.layer, case.shape, self.key, got, right, arrays)
 
 
 class Refusal(Exception):
     """The function does not run on symbols; says why."""
 
 
+class Rounded(Exception):
+    """Every coefficient is the right one, or that rounded by floating point."""
+
+
 def call(tried: Subject, case: Case, arrays: Arrays) -> dict[str, Any]:
-    """The user's gradients by name; whatever the function raises is passed on as it is."""
+    """The user's results by name; whatever the function raises is passed on as it is."""
     copies = {name: array.copy() for name, array in arrays.items()}
     returned = tried.run(copies, case.numbers)
-    return results(returned, {key: case.shapes[key] for key in case.keys}, tried.name)
+    return results(returned, case.wanted, tried.name)
+
+
+def titled(key: str) -> str:
+    return key if key == "output" else f"grad_{key}"
 
 
 def run_symbols(tried: Subject, case: Case) -> Outcome:
-    """Every entry as a polynomial; raises Refusal where the function needs numbers."""
+    """Every entry as a polynomial; raises Refusal where the function needs numbers, or Rounded."""
     arrays, before = case.symbols(), Poly.refusals
     try:
         found = call(tried, case, arrays)
@@ -191,32 +191,53 @@ def run_symbols(tried: Subject, case: Case) -> Outcome:
         raise Refusal(f"{type(raised).__name__}: {str(raised)[:80]}") from None
     if Poly.refusals != before:
         raise Refusal("it compared or converted a symbol and went on")
-    cells = 0
+    cells, rounded = 0, False
     for key, value in found.items():
         got = np.asarray(value, object)
-        if got.shape != case.shapes[key]:
+        if got.shape != case.wanted[key]:
             return shape_fault(case, found, key, got, arrays)
-        for number, (entry, right) in enumerate(zip(got.ravel(), case.polynomials(key), strict=True)):
+        right = case.polynomials(key)
+        for number, (entry, wanted) in enumerate(zip(got.ravel(), right, strict=True)):
             poly = Poly.of(entry)
             if poly is None:
                 raise Refusal(f"an entry of the result is a {type(entry).__name__}")
-            if poly.rounds(right):
-                raise Refusal("its coefficients are the right ones rounded")
-            if not poly.same(right):
+            if poly.same(wanted):
+                continue
+            if not poly.rounds(wanted):
                 where = ", ".join(str(int(i)) for i in np.unravel_index(number, got.shape))
-                texts = poly.text(case.symbol_text), right.text(case.symbol_text)
-                fault = f"grad_{key}[{where}]: got {texts[0]}, expected {texts[1]}"
-                return failed(case, found, key, got, arrays, fault)
+                texts = poly.text(case.symbol_text), wanted.text(case.symbol_text)
+                fault = f"{titled(key)}[{where}]: got {texts[0]}, expected {texts[1]}"
+                return failed(found, key, got, as_array(right, got.shape), arrays, fault)
+            rounded = True
         cells += got.size
-    return Outcome(True, f"THIS SIZE, {cells:,} identities, exhaustive", tuple(found), case.keys)
+    if rounded:
+        raise Rounded("its coefficients are the right ones rounded, each to within 2^-40")
+    return Outcome(True, f"THIS SIZE, {cells:,} identities, exhaustive", tuple(found))
+
+
+def as_array(entries: list[Poly], shape: tuple[int, ...]) -> NDArray[Any]:
+    found = np.empty(len(entries), object)
+    found[:] = entries
+    return found.reshape(shape)
 
 
 def failed(
-    case: Case, found: Mapping[str, Any], key: str, got: NDArray[Any], arrays: Arrays, fault: str
+    found: Mapping[str, Any],
+    key: str,
+    got: NDArray[Any],
+    right: NDArray[Any],
+    arrays: Mapping[str, NDArray[Any]],
+    fault: str,
+    shift: int = 0,
 ) -> Outcome:
-    return Outcome(False, "REFUTED", tuple(found), case.keys, (), fault, key, arrays, got)
+    return Outcome(False, "REFUTED", tuple(found), (), fault, key, arrays, got, right, shift)
 
 
-def shape_fault(case: Case, found: Mapping[str, Any], key: str, got: NDArray[Any], arrays: Arrays) -> Outcome:
-    fault = f"grad_{key} has shape {got.shape}, expected {case.shapes[key]}"
-    return failed(case, found, key, got, arrays, fault)
+def shape_fault(
+    case: Case, found: Mapping[str, Any], key: str, got: NDArray[Any], arrays: Mapping[str, NDArray[Any]]
+) -> Outcome:
+    """A result of the wrong shape: the right one is given along, in symbols or in numbers."""
+    fault = f"{titled(key)} has shape {got.shape}, expected {case.wanted[key]}"
+    symbolic = any(a.dtype == object for a in arrays.values())
+    right = as_array(case.polynomials(key), case.wanted[key]) if symbolic else case.values(key, arrays)
+    return failed(found, key, got, right, arrays, fault)

@@ -99,7 +99,10 @@ def test_check_refuses_a_changed_certificate(tmp_path: Path) -> None:
 
 def test_prove_list(tmp_path: Path) -> None:
     said = backflip("prove", "--list", cwd=tmp_path)
-    assert said.code == 0 and "Conv2d (bias=True, batched=True): grad_weight" in said.out.splitlines()
+    assert (
+        said.code == 0
+        and "Conv2d (bias=True, batched=True, padding_mode=zeros): grad_weight" in said.out.splitlines()
+    )
 
 
 def test_explain_knows_every_label_that_is_printed() -> None:

@@ -16,11 +16,12 @@ from derive.steps import Context
 
 @dataclass(frozen=True)
 class Proposal:
-    """A rule, its arguments, and what is said to the reader."""
+    """A rule, its arguments, and what is said to the reader; `then` follows at once, or neither is taken."""
 
     rule: str
     arguments: Mapping[str, Any]
     reason: str
+    then: Proposal | None = None
 
 
 def fresh_names(wanted: Collection[str], taken: Collection[str]) -> tuple[str, ...]:

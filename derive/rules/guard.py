@@ -12,6 +12,7 @@ from derive.steps import Context
 REDUNDANT = "the equation already keeps the index inside: the bracket is redundant"
 IMPLIED = "the index never leaves the bracket: it is redundant"
 INSIDE = "the equation has a solution only where the summed index can take it"
+ONLY = "the summed index takes one value"
 MIRRORED = "the bracket read from its other end"
 RESTATED = "the equation restates the bracket for the entry itself"
 
@@ -44,6 +45,15 @@ def widen(context: Context, expr: Expr) -> Iterator[Proposal]:
                 if inside not in term.conditions:
                     conditions = (*term.conditions, inside)
                     yield Proposal("guard", {"term": t, "conditions": conditions}, INSIDE)
+
+
+def pin(context: Context, expr: Expr) -> Iterator[Proposal]:
+    """f(v) = [v = 0] f(v) for a summed index of extent 1, so that it can be eliminated."""
+    for t, term in enumerate(expr.terms):
+        for index in term.indices:
+            only = Zero(index.form)
+            if index.extent == ONE and only not in term.conditions:
+                yield Proposal("guard", {"term": t, "conditions": (*term.conditions, only)}, ONLY)
 
 
 def _mirrored(ranges: list[Within]) -> Iterator[tuple[Within, Within, str]]:
