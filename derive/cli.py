@@ -215,15 +215,17 @@ def proof_lines(title: str, shape: tuple[int, ...] | None, result: ProofResult) 
 
 
 def theorem_list() -> list[str]:
-    """One line a theorem: those between layers with what they say, then layer class, choices, claim."""
+    """The theorems between layers, a name and what it says each; then a line a layer: its claims, its choices."""
     from derive.between import theorems_between
     from derive.layers import registry
 
-    lines = [f"{name}: {between.says}" for name, between in theorems_between().items()]
+    lines = ["Between layers, for all sizes: prove --theorem NAME"]
+    lines += [f"  {name}: {between.says}" for name, between in theorems_between().items()]
+    lines += ["Of layers, for all sizes and each choice: prove LAYER --all-sizes"]
     for title, kind in registry().items():
-        for choices in kind.variants():
-            said = ", ".join(f"{key}={value}" for key, value in choices.items())
-            lines += [f"{title} ({said}): {claim.name}" for claim in kind.claims(**choices).values()]
+        names = ", ".join(claim.name for claim in kind.claims(**kind.chosen({})).values())
+        said = "; ".join(f"{key} {' or '.join(map(str, values))}" for key, values in kind.discrete.items())
+        lines.append(f"  {title}: {names} ({said})")
     return lines
 
 

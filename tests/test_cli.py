@@ -99,10 +99,12 @@ def test_check_refuses_a_changed_certificate(tmp_path: Path) -> None:
 
 def test_prove_list(tmp_path: Path) -> None:
     said = backflip("prove", "--list", cwd=tmp_path)
-    assert (
-        said.code == 0
-        and "Conv2d (bias=True, batched=True, padding_mode=zeros): grad_weight" in said.out.splitlines()
-    )
+    assert said.code == 0 and "  strided-convolution: A convolution with stride s is " in said.out
+    listed = [line.split(": ")[1] for line in said.out.splitlines() if line.startswith("  Conv2d: ")]
+    assert listed[0].startswith("output, grad_input, grad_weight, grad_bias (bias True or False; batched")
+    from derive.layers import registry
+
+    assert all(f"\n  {title}: output, grad_input" in said.out for title in registry())
 
 
 def test_explain_knows_every_label_that_is_printed() -> None:

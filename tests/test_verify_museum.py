@@ -272,7 +272,7 @@ BUGS: dict[str, tuple[Function, str, tuple[int, ...], str]] = {
     ),
     "convolution: zeros for a wrapped border": (
         lambda x, w: (np.pad(x, ((0, 0), (0, 0), (1, 0))) * w[0, 0, 0])[:, :, :-1] + x * w[0, 0, 1],
-        "Conv1d(1, 1, 2, padding=((1, 0),), padding_mode=circular, bias=False)", (1, 1, 4), "padding_mode ignored",
+        "Conv1d(1, 1, 2, padding=((1, 0),), padding_mode=circular, bias=False)", (1, 1, 4), "ignored: zeros",
     ),
     "weighted: turned": (
         lambda x, w: x[..., :-1] * w[0, 1] + x[..., 1:] * w[0, 0],

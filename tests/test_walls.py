@@ -54,6 +54,12 @@ WALLS = (
         free=rf"{LANGUAGE}(\..*)?|derive\.statements\b.*",
     ),
     Wall(
+        "a theorem between layers sees the language and the statements, no layer and no judge",
+        r"derive/between/.*",
+        r"derive\b.*",
+        free=rf"{LANGUAGE}(\..*)?|derive\.(statements|between)\b.*",
+    ),
+    Wall(
         "a rule sees only the language and the steps",
         r"derive/rules/.*",
         r"derive\b.*",
@@ -148,6 +154,8 @@ PLANTED = {
     "core to search": ("derive/check.py", "from derive import oracle"),
     "layer to layer": ("derive/layers/pool.py", "from derive.layers.conv import Conv2d"),
     "layer to judge": ("derive/layers/pool.py", "from derive.check import check"),
+    "a theorem between layers to a judge": ("derive/between/new.py", "from derive.check import check"),
+    "a theorem between layers to a layer": ("derive/between/new.py", "from derive.layers.conv import Conv2d"),
     "statement to layer": ("derive/statements/pool.py", "from derive.layers.base import Layer"),
     "rule to judge": ("derive/rules/new.py", "import derive.meaning"),
     "notation to rules": ("derive/notation/svg.py", "from derive.rules import chain"),
