@@ -29,6 +29,10 @@ EXAMPLES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
         (2, 2, 6, 5),
     ),
     ("lenet_first_layer", "Conv2d(1, 6, 5, padding=2)", (1, 1, 28, 28)),
+    ("notes_full_convolution", "Conv1d(1, 1, 2, padding=full, bias=False)", (1, 1, 5)),
+    ("transposed_convolution", "ConvTranspose2d(1, 1, 2, stride=2)", (1, 1, 2, 2)),
+    ("overlapping_means", "AvgPool2d(2, stride=1)", (1, 1, 3, 3)),
+    ("bilinear", "Upsample(scale_factor=2, mode=bilinear, align_corners=False)", (1, 1, 2, 3)),
 )
 
 

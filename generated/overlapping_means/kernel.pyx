@@ -1,0 +1,183 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, binding=False, emit_code_comments=True
+# AvgPool2d(2, stride=1) at input 1,1,3,3, float32
+#
+# Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
+# proof: ALL SIZES (certificate), certificate sha256
+#   99c22cfc639a86e542d60e4e3b7e0da605890610161e68d766d5d5000e940232
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
+#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# constants share: 1 rationals, sha256 f70b94aeb67de2a5eb4bd8c2ea85128f13776cb545a661abe422b378a6cf3099
+"""Kernels of AvgPool2d(2, stride=1) at input 1,1,3,3, float32."""
+
+cdef extern from "backflip_ops.h" nogil:
+    ctypedef struct E:
+        pass
+    ctypedef struct V:
+        pass
+    const Py_ssize_t BF_ELEMENT_BYTES
+    const int BF_LANES
+    E e_zero()
+    E e_load(const E*)
+    void e_store(E*, E)
+    E e_fma(E, E, E)
+    E e_add(E, E)
+    V v_zero()
+    V v_load(const E*)
+    void v_store(E*, V)
+    V v_load_part(const E*, int)
+    void v_store_part(E*, V, int)
+    void v_store_strided(E*, V, int, Py_ssize_t)
+    V v_load_strided(const E*, Py_ssize_t)
+    V v_splat(const E*)
+    V v_fma(V, V, V)
+    V v_add(V, V)
+    E v_sum(V)
+    void bf_branch(int)
+
+cdef extern from "backflip_entry.h":
+    ctypedef struct bf_arguments:
+        int count
+    E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
+    int bf_apart(const bf_arguments*) except -1
+    void bf_release(bf_arguments*)
+    int bf_spoil(object) except -1
+
+
+cdef void bf_output(E* out, const E* input, const E* share, E* workspace) noexcept nogil:
+    # output[0, 0, o_h, o_w] = pooled[0, 0, o_h, o_w] := sum_{a_h<2} sum_{a_w<2} share[] padded_input[0, 0,
+    #   a_h + o_h, a_w + o_w]
+    #   where padded_input[0, 0, e_h, e_w] := [0 <= e_h < 3][0 <= e_w < 3] input[0, 0, e_h, e_w]
+    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h
+    cdef Py_ssize_t a_h, a_w, at_out, at_w, at_x, o_h, o_w
+    cdef V each, x_0_0, x_1_0, y_0_0_0, y_0_1_0
+    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h
+    o_h = 0
+    o_w = 0
+    bf_branch(1)
+    y_0_0_0 = v_zero()
+    y_0_1_0 = v_zero()
+    for a_h in range(2):
+        for a_w in range(2):
+            at_x = 3*a_h + a_w + 3*o_h + o_w
+            at_w = 0
+            x_0_0 = v_load_part(input + at_x, 2)
+            x_1_0 = v_load_part(input + at_x + 3, 2)
+            each = v_splat(share + at_w)
+            y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
+            y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
+    at_out = 2*o_h + o_w
+    v_store_part(out + at_out, y_0_0_0, 2)
+    v_store_part(out + at_out + 2, y_0_1_0, 2)
+
+
+def call_output(out, input, share, workspace):
+    """output into out, element counts out 4, input 9, share 1, workspace 0; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* input_at
+    cdef E* share_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
+        input_at = bf_take(&taken, input, b"input", 9, 0, 0)
+        share_at = bf_take(&taken, share, b"share", 1, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_output(out_at, input_at, share_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_input(E* out, const E* grad_output, const E* share, E* workspace) noexcept nogil:
+    # d loss[]/d input[0, 0, i_h, i_w] = grad_input[0, 0, i_h, i_w] := sum_{b_h<2} sum_{b_w<2} bordered[0, 0,
+    #   b_h + i_h, b_w + i_w]
+    #   where shared_grad[0, 0, o_h, o_w] := share[] grad_output[0, 0, o_h, o_w]
+    #   where spread[0, 0, z_h, z_w] := sum_{o_h<2} sum_{o_w<2} [-o_h + z_h = 0][-o_w + z_w = 0]
+    #     shared_grad[0, 0, o_h, o_w]
+    #   where bordered[0, 0, e_h, e_w] := [0 <= e_h - 1 < 2][0 <= e_w - 1 < 2] spread[0, 0, e_h - 1, e_w - 1]
+    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
+    cdef E* bordered = workspace + 0
+    cdef Py_ssize_t at_out, at_w, at_x, b_h, b_w, e_h, e_w, i_h, i_w, t
+    cdef V each, line, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    # bordered: border of zeros
+    line = v_zero()
+    for t in range(0, 24, 8):
+        v_store(bordered + t, line)
+    # FLAT tile: 1 vectors of 8 along e_w, 2 values of e_h
+    e_h = 0
+    e_w = 0
+    bf_branch(1)
+    y_0_0_0 = v_zero()
+    y_0_1_0 = v_zero()
+    at_x = 2*e_h + e_w
+    at_w = 0
+    x_0_0 = v_load_part(grad_output + at_x, 2)
+    x_1_0 = v_load_part(grad_output + at_x + 2, 2)
+    each = v_splat(share + at_w)
+    y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
+    y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
+    at_out = 4*e_h + e_w + 5
+    v_store_part(bordered + at_out, y_0_0_0, 2)
+    v_store_part(bordered + at_out + 4, y_0_1_0, 2)
+    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
+    i_h = 0
+    i_w = 0
+    bf_branch(2)
+    y_0_0_0 = v_zero()
+    y_0_1_0 = v_zero()
+    y_0_2_0 = v_zero()
+    for b_h in range(2):
+        for b_w in range(2):
+            at_x = 4*b_h + b_w + 4*i_h + i_w
+            x_0_0 = v_load_part(bordered + at_x, 3)
+            x_1_0 = v_load_part(bordered + at_x + 4, 3)
+            x_2_0 = v_load_part(bordered + at_x + 8, 3)
+            y_0_0_0 = v_add(y_0_0_0, x_0_0)
+            y_0_1_0 = v_add(y_0_1_0, x_1_0)
+            y_0_2_0 = v_add(y_0_2_0, x_2_0)
+    at_out = 3*i_h + i_w
+    v_store_part(out + at_out, y_0_0_0, 3)
+    v_store_part(out + at_out + 3, y_0_1_0, 3)
+    v_store_part(out + at_out + 6, y_0_2_0, 3)
+
+
+def call_grad_input(out, grad_output, share, workspace):
+    """grad_input into out, element counts out 9, grad_output 4, share 1, workspace 24; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* share_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 9, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        share_at = bf_take(&taken, share, b"share", 1, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 24, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_input(out_at, grad_output_at, share_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+def element_bytes():
+    """Bytes of one element of this build."""
+    return BF_ELEMENT_BYTES
+
+
+def lanes():
+    """Elements of one vector."""
+    return BF_LANES
+
+
+def poison(buffer):
+    """Fills a writable buffer with what no kernel may use."""
+    bf_spoil(buffer)
+
+
+def source_digest():
+    """sha256 of this text with the digest itself left empty."""
+    return "43e319d3584325c0deb4701c03d1933cb80d1dc9133c2938ebf38e689781e1cd"
