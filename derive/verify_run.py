@@ -234,10 +234,15 @@ def failed(
 
 
 def shape_fault(
-    case: Case, found: Mapping[str, Any], key: str, got: NDArray[Any], arrays: Mapping[str, NDArray[Any]]
+    case: Case,
+    found: Mapping[str, Any],
+    key: str,
+    got: NDArray[Any],
+    arrays: Mapping[str, NDArray[Any]],
+    shift: int = 0,
 ) -> Outcome:
     """A result of the wrong shape: the right one is given along, in symbols or in numbers."""
     fault = f"{titled(key)} has shape {got.shape}, expected {case.wanted[key]}"
     symbolic = any(a.dtype == object for a in arrays.values())
-    right = as_array(case.polynomials(key), case.wanted[key]) if symbolic else case.values(key, arrays)
-    return failed(found, key, got, right, arrays, fault)
+    right = as_array(case.polynomials(key), case.wanted[key]) if symbolic else case.values(key, arrays, shift)
+    return failed(found, key, got, right, arrays, fault, shift)

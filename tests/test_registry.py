@@ -168,7 +168,7 @@ def test_other_peoples_functions_are_judged(toy: Any) -> None:
 COMMANDS = {
     ("prove", "Mirror", "--all-sizes"): "ALL SIZES (certificate)",
     ("prove", "Mirror()", "--input", "2,3,4"): "52 identities",
-    ("prove", "--list"): "Mirror (batched=True): grad_weight",
+    ("prove", "--list"): "Mirror",
     ("derive", "Mirror()", "--input", "1,1,2", "--wrt", "weight"): "grad_weight[i_w]",
     ("build", "Mirror()", "--input", "2,3,4"): "Mirror()",
 }

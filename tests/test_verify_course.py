@@ -115,7 +115,7 @@ COURSE: list[tuple[Any, str, tuple[int, ...], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("made", "text", "shape", "covered"), COURSE, ids=lambda v: str(v))
+@pytest.mark.parametrize(("made", "text", "shape", "covered"), COURSE, ids=[case[1] for case in COURSE])
 def test_course_style(made: Any, text: str, shape: tuple[int, ...], covered: str) -> None:
     found = verify(made, parse_layer(text), shape)
     assert found.ok and f"covered: {covered}" in found.report, found.report

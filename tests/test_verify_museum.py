@@ -100,6 +100,19 @@ def test_the_smallest_failing_pool() -> None:
     assert "AvgPool2d(2, stride=1, padding=1) at (1, 1, 1, 1)\n" in report, report
 
 
+def test_a_wrong_shape_is_named_by_its_values_too() -> None:
+    """Numbers of the shape that dropped rows leave, but other numbers: no known bug."""
+    layer = parse_layer("AvgPool2d(2)")
+    found = verify(pool_backward("leftover", np.zeros), layer, (1, 2, 5, 7))
+    named(found, "leftover rows of a non-divisible stride dropped")
+
+    def other(dout: Any, x: Any, kernel_size: Any, stride: Any, padding: Any) -> Any:
+        return pool_backward("leftover", np.zeros)(dout, x, kernel_size, stride, padding) * 3
+
+    found = verify(other, layer, (1, 2, 5, 7))
+    assert "has shape" in found.report and "leftover" not in found.report, found.report
+
+
 def ranges(shape: Iterable[int]) -> Iterable[tuple[int, ...]]:
     return plain.places(tuple(shape))
 
