@@ -215,7 +215,7 @@ def proof_lines(title: str, shape: tuple[int, ...] | None, result: ProofResult) 
 
 
 def theorem_list() -> list[str]:
-    """The theorems between layers, a name and what it says each; then a line a layer: its claims, its choices."""
+    """The theorems between layers, each with what it says; then a line a layer: its claims and choices."""
     from derive.between import theorems_between
     from derive.layers import registry
 

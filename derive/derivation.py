@@ -112,12 +112,7 @@ class Derivation:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the theorem supposes, in words, and that it holds here."""
-        shown = repr(self.layer)
-        open_ones = [
-            f"{name}={getattr(self.layer, name)}"
-            for name in self.layer.unprinted
-            if hasattr(self.layer, name) and f"{name}=" not in shown
-        ]
+        open_ones = self.layer.left_open()
         return (
             "entries outside a tensor count as zero only where a bracket says so",
             "the loss depends on the operands through the output alone",

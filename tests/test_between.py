@@ -278,7 +278,7 @@ def test_the_command(tmp_path: Path) -> None:
 def test_the_list(tmp_path: Path) -> None:
     said = backflip("prove", "--list", cwd=tmp_path)
     assert said.code == 0
-    assert all(any(line.startswith(f"{name}: ") for line in said.out.splitlines()) for name in ALL)
+    assert all(any(line.startswith(f"  {name}: ") for line in said.out.splitlines()) for name in ALL)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,12 @@ class Layer:
         """A value for every size named in `claims`; raises LayerError where the shape does not fit."""
         raise NotImplementedError
 
+    def left_open(self) -> list[str]:
+        """The arguments of `unprinted` that the layer's own text does not give, as "name=value"."""
+        shown = repr(self)
+        values = {name: getattr(self, name, None) for name in self.unprinted if f"{name}=" not in shown}
+        return [f"{name}={value}" for name, value in values.items() if value is not None]
+
     def tables(self, input_shape: Sequence[int]) -> dict[str, tuple[Fraction, ...]]:
         """The constants of the layer at a shape: tensor name -> its values, row-major.
 

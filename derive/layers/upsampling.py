@@ -103,6 +103,12 @@ class Upsample(Layer):
     def own_choices(self) -> dict[str, Any]:
         return {"rank": MODES[self.mode][self.mode == "nearest"], "mode": self._kind}
 
+    def left_open(self) -> list[str]:
+        """Arguments not given; None computes as False, and says nothing where the mode does not ask."""
+        asked = [] if self.mode == "nearest" or self.align_corners is not None else ["align_corners"]
+        asked += ["recompute_scale_factor"] if self.size is None and not self.recompute_scale_factor else []
+        return [f"{name}=False" for name in asked]
+
     @property
     def _kind(self) -> str:
         return "nearest" if self.mode == "nearest" else "linear"
