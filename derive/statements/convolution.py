@@ -15,9 +15,10 @@ from typing import ClassVar
 
 from derive.claim import Claim, Fact, Setting
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
-from derive.index import ZERO, Condition, Form, Index, Within, Zero, name
+from derive.index import ZERO, Form, Index, Within, name
 from derive.statements import padding
 from derive.statements.model import forms
+from derive.statements.zeros import Around, Between, around, between
 
 N, GROUPS, C, K = name("N"), name("groups"), name("C"), name("K")
 
@@ -195,35 +196,20 @@ class Statement:
         """The input with its padding written out."""
         if self.stages:
             return self.stages[-1]
-        e = tuple(Index(f"e_{a.tag}", a.length + a.before + a.after) for a in self.axes)
-        spots = tuple(i.form - a.before for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.length) for s, a in zip(spots, self.axes, strict=True))
-        where = (self.n, self.group, self.c, *e)
-        tensor = Tensor("padded_input", tuple(i.extent for i in where), self.x.layout)
-        read = Read(self.x, (*forms(self.n, self.group, self.c), *spots))
-        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "zero padding")
+        axes = [Around(a.tag, a.before, a.length, a.padded) for a in self.axes]
+        return around("padded_input", self.x, (self.n, self.group, self.c), axes, "zero padding")
 
     def spread(self) -> Definition:
         """grad_output with stride - 1 zeros inserted between neighbours."""
-        o, z = self.along("o", "out"), self.along("z", "stuffed")
-        hits: tuple[Condition, ...] = tuple(
-            Zero(zi.form - a.stride * oi.form) for zi, oi, a in zip(z, o, self.axes, strict=True)
-        )
-        where = (self.n, self.group, self.k, *z)
-        tensor = Tensor("spread", tuple(i.extent for i in where), self.g.layout)
-        read = Read(self.g, forms(self.n, self.group, self.k, *o))
-        return Definition(tensor, where, Expr((Sum(o, hits, (read,)),)), "zero-insertion by the stride")
+        axes = [Between(a.tag, a.stride, Index(f"o_{a.tag}", a.out)) for a in self.axes]
+        lead = (self.n, self.group, self.k)
+        return between("spread", self.g, lead, axes, "zero-insertion by the stride")
 
     def bordered(self) -> Definition:
         """The spread grad_output with its border of zeros; the leftover rows come at the end."""
-        spread = self.spread().tensor
-        e = self.along("e", "bordered")
-        spots = tuple(i.form - a.border for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.stuffed) for s, a in zip(spots, self.axes, strict=True))
-        where = (self.n, self.group, self.k, *e)
-        tensor = Tensor("bordered", tuple(i.extent for i in where), self.g.layout)
-        read = Read(spread, (*forms(self.n, self.group, self.k), *spots))
-        return Definition(tensor, where, Expr((Sum((), inside, (read,)),)), "border of zeros")
+        axes = [Around(a.tag, a.border, a.stuffed, a.bordered) for a in self.axes]
+        lead = (self.n, self.group, self.k)
+        return around("bordered", self.spread().tensor, lead, axes, "border of zeros")
 
     def flipped(self) -> Definition:
         """The kernel reversed on every spatial axis, channel axes exchanged."""

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from derive.claim import Claim, Fact
 from derive.expr import Definition, Expr, Factor, Read, Sum, Tensor, single
-from derive.index import Condition, Form, Index, Within, Zero, name
+from derive.index import Form, Index, Within, name
 from derive.statements.model import Image, Model, at_least, forms, own_axes, ranged
+from derive.statements.zeros import Around, Between, around, between
 
 SHARES = ("one", "counted", "learned")
 """Every window divided by one number; by its own number of entries; weighted by a learned kernel."""
@@ -139,12 +140,8 @@ class Pooling:
 
     def padded(self) -> Definition:
         """The input with its padding written out as zeros."""
-        e = self.along("e", [a.padded for a in self.axes])
-        spots = tuple(i.form - a.size("p") for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.length) for s, a in zip(spots, self.axes, strict=True))
-        tensor = self.image.tensor("padded_input", [i.extent for i in e])
-        body = Expr((Sum((), inside, (Read(self.x, (*forms(*self.lead), *spots)),)),))
-        return Definition(tensor, (*self.lead, *e), body, "zero padding")
+        axes = [Around(a.tag, a.size("p"), a.length, a.padded) for a in self.axes]
+        return around("padded_input", self.x, self.lead, axes, "zero padding")
 
     def shared(self) -> Definition:
         """grad_output, divided among the entries of its window."""
@@ -155,22 +152,14 @@ class Pooling:
 
     def spread(self, source: Tensor) -> Definition:
         """The gradient with stride - 1 zeros inserted between neighbours."""
-        z = self.along("z", [a.stuffed for a in self.axes])
-        spots = zip(z, self.places, self.axes, strict=True)
-        hits: tuple[Condition, ...] = tuple(Zero(zi.form - a.size("s") * o.form) for zi, o, a in spots)
-        tensor = self.image.tensor("spread", [a.stuffed for a in self.axes])
-        body = Expr((Sum(self.places, hits, (Read(source, forms(*self.lead, *self.places)),)),))
-        return Definition(tensor, (*self.lead, *z), body, "zero-insertion by the stride")
+        axes = [Between(a.tag, a.size("s"), o) for a, o in zip(self.axes, self.places, strict=True)]
+        return between("spread", source, self.lead, axes, "zero-insertion by the stride")
 
     def bordered(self) -> Definition:
         """The spread gradient with its border of zeros; the leftover rows come at the end."""
-        e = self.along("e", [a.bordered for a in self.axes])
-        spots = tuple(i.form - a.border for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.stuffed) for s, a in zip(spots, self.axes, strict=True))
+        axes = [Around(a.tag, a.border, a.stuffed, a.bordered) for a in self.axes]
         source = self.image.tensor("spread", [a.stuffed for a in self.axes])
-        tensor = self.image.tensor("bordered", [i.extent for i in e])
-        body = Expr((Sum((), inside, (Read(source, (*forms(*self.lead), *spots)),)),))
-        return Definition(tensor, (*self.lead, *e), body, "border of zeros")
+        return around("bordered", source, self.lead, axes, "border of zeros")
 
     def flipped(self) -> Definition:
         b = self.along("b", [a.size("k") for a in self.axes])

@@ -15,6 +15,7 @@ from derive.claim import Claim, Fact
 from derive.expr import Definition, Expr, Factor, Read, Sum, Tensor, single
 from derive.index import Condition, Form, Index, Within, Zero, name
 from derive.statements.model import Image, Model, at_least, forms, ranged
+from derive.statements.zeros import Between, between
 
 WEIGHTS = ("one", "table", "share")
 """Banded weights: 1; a table over (place, entry); one over the number of entries, a table over places."""
@@ -82,12 +83,10 @@ class Downsampling(_Maps):
         output = self.defined("output", self.places, body, "every s-th entry")
         model = Model(self.facts(), (self.x,), output)
         right = self.defined("downsampled", self.places, body, "every s-th entry")
-        z = ranged("z", self.tags, [stuffed(t, out(t)) for t in self.tags])
-        pairs = zip(self.tags, z, self.places, strict=True)
-        hits: tuple[Condition, ...] = tuple(Zero(zi.form - name(f"s_{t}") * o.form) for t, zi, o in pairs)
-        read = Read(model.grad_output, forms(*self.lead, *self.places))
-        spread = self.defined("spread", z, Expr((Sum(self.places, hits, (read,)),)), "zero-insertion")
-        inside = tuple(Within(i.form, zi.extent) for i, zi in zip(self.entries, z, strict=True))
+        axes = [Between(t, name(f"s_{t}"), o) for t, o in zip(self.tags, self.places, strict=True)]
+        spread = between("spread", model.grad_output, self.lead, axes, "zero-insertion")
+        pairs = zip(self.entries, axes, strict=True)
+        inside = tuple(Within(i.form, a.stuffed) for i, a in pairs)
         from_spread = Read(spread.tensor, forms(*self.lead, *self.entries))
         grad = self.defined(
             "grad_input", self.entries, Expr((Sum((), inside, (from_spread,)),)), "leftover zeros at the end"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from derive.claim import Claim, Fact
 from derive.expr import Definition, Expr, Read, Sum, Tensor, single
-from derive.index import Condition, Form, Index, Within, Zero, name
+from derive.index import Condition, Form, Index, Zero, name
 from derive.statements.model import Model, at_least, forms, ranged
+from derive.statements.zeros import Around, Between, around, between
 
 N, GROUPS, C, K = name("N"), name("groups"), name("C"), name("K")
 BATCH, GROUP, IN, OUT = Index("n", N), Index("g", GROUPS), Index("c", C), Index("k", K)
@@ -138,23 +139,15 @@ class Transposed:
 
     def spread(self) -> Definition:
         """The input with stride - 1 zeros inserted between neighbours."""
-        z = self.along("z", [a.stuffed for a in self.axes])
-        places = zip(z, self.inner, self.axes, strict=True)
-        hits: tuple[Condition, ...] = tuple(Zero(zi.form - a.size("s") * i.form) for zi, i, a in places)
-        read = Read(self.x, forms(BATCH, GROUP, IN, *self.inner))
-        tensor = self.image("spread_input", C, [a.stuffed for a in self.axes])
-        body = Expr((Sum(self.inner, hits, (read,)),))
-        return Definition(tensor, (BATCH, GROUP, IN, *z), body, "zero-insertion by the stride")
+        pairs = zip(self.axes, self.inner, strict=True)
+        axes = [Between(a.tag, a.size("s"), i) for a, i in pairs]
+        return between("spread_input", self.x, (BATCH, GROUP, IN), axes, "zero-insertion by the stride")
 
     def bordered(self) -> Definition:
         """The spread input with its border of zeros; the output padding comes at the end."""
-        e = self.along("e", [a.bordered for a in self.axes])
-        spots = tuple(i.form - a.border for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.stuffed) for s, a in zip(spots, self.axes, strict=True))
-        read = Read(self.spread().tensor, (*forms(BATCH, GROUP, IN), *spots))
-        tensor = self.image("bordered_input", C, [a.bordered for a in self.axes])
-        body = Expr((Sum((), inside, (read,)),))
-        return Definition(tensor, (BATCH, GROUP, IN, *e), body, "border of zeros")
+        axes = [Around(a.tag, a.border, a.stuffed, a.bordered) for a in self.axes]
+        lead = (BATCH, GROUP, IN)
+        return around("bordered_input", self.spread().tensor, lead, axes, "border of zeros")
 
     def flipped(self) -> Definition:
         """The kernel reversed on every spatial axis, channel axes exchanged."""
@@ -167,13 +160,8 @@ class Transposed:
 
     def padded(self) -> Definition:
         """grad_output with the padding that the layer takes off put back, as zeros."""
-        e = self.along("e", [a.padded for a in self.axes])
-        spots = tuple(i.form - a.size("p") for i, a in zip(e, self.axes, strict=True))
-        inside = tuple(Within(s, a.out) for s, a in zip(spots, self.axes, strict=True))
-        read = Read(self.model.grad_output, (*forms(BATCH, GROUP, OUT), *spots))
-        tensor = self.image("padded_grad", K, [a.padded for a in self.axes])
-        body = Expr((Sum((), inside, (read,)),))
-        return Definition(tensor, (BATCH, GROUP, OUT, *e), body, "zero padding")
+        axes = [Around(a.tag, a.size("p"), a.out, a.padded) for a in self.axes]
+        return around("padded_grad", self.model.grad_output, (BATCH, GROUP, OUT), axes, "zero padding")
 
     def forward_claim(self) -> Claim:
         """output = correlation (stride 1) of the bordered, zero-inserted input with the flipped kernel."""
