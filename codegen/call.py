@@ -231,7 +231,7 @@ class Kernel:
     def _read(self, needed: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Array]:
         """The needed operands, checked; others are looked at only to refuse a name the layer lacks."""
         for name, value in given.items():
-            if value is not None and name not in self._wanted:
+            if value is not None and (name == "output" or name not in self._wanted):
                 listed = ", ".join(n for n in self._wanted if n != "output")
                 raise LayerError("the layer has no such operand", where=name, expected=listed, got=name)
         tables = self._tables

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import BuildError, Untraceable
-from codegen.relation import Family, Relation, entries, number, shape_of
+from codegen.relation import Family, Relation, entries, number, pinned, shape_of
 from derive.errors import LimitError
 from derive.expr import Tensor
 from derive.index import Condition, Form, Within
@@ -133,7 +133,7 @@ class Factorised:
 def factorised(relation: Relation) -> tuple[Factorised, ...]:
     """Every family of the relation by components; raises BuildError where terms are not told apart."""
     found = []
-    for family in relation.families:
+    for family in map(pinned, relation.families):
         tensors = (relation.result, *(f.tensor for f in family.factors))
         reads = (family.result, *(f.index for f in family.factors))
         parts = tuple(_component(family, names, tensors, reads) for names in connected(family))

@@ -18,6 +18,7 @@ from codegen.schedules.flat import Flat
 from codegen.schedules.lanes import Lanes
 from codegen.schedules.nest import Access, Nest, Target, Term
 from codegen.stage import Layout, address, extents, filled, zeros
+from codegen.wide import checked
 from derive.claim import Claim
 from derive.expr import Definition, Expr, Read, Sum, Tensor
 from derive.index import Form, name
@@ -45,12 +46,12 @@ def lower(key: str, claim: Claim, target: Target) -> Kernel:
         target: lanes and registers.
 
     Raises:
-        BuildError: a coefficient, or more factors than a schedule takes.
+        BuildError: a coefficient, more factors than a schedule takes, or a number too large to write.
     """
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
     inputs = {t.name: t for t in claim.setting.inputs}
     dealt = _Lowering(key, claim, target, helpers, inputs).kernel()
-    return dealt or _Lowering(key, claim, target, helpers, inputs, may_deal=False).sure()
+    return checked(dealt or _Lowering(key, claim, target, helpers, inputs, may_deal=False).sure())
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import BuildError
-from codegen.relation import Family, Relation
+from codegen.relation import Family, Relation, pinned
 from derive.expr import Read
 from derive.index import Form
 
@@ -34,7 +34,7 @@ def evaluate(relation: Relation, data: Mapping[str, Array]) -> Array:
     """
     dtype = np.result_type(np.bool_, *data.values()) if data else np.dtype(np.float64)
     out = np.zeros(relation.shape, dtype)
-    for family in relation.families:
+    for family in map(pinned, relation.families):
         for values in _fixed_values(family):
             _add_slice(out, family, values, data, dtype)
     return out
@@ -48,6 +48,7 @@ def terms_of(relation: Relation) -> NDArray[np.int64]:
 
 def term_count(family: Family) -> int:
     """The number of terms of a family, or a bound on it where conditions join very many values."""
+    family = pinned(family)
     parts = [frozenset({i.name}) for i in family.indices]
     for condition in family.conditions:
         touched = [p for p in parts if p & condition.names]

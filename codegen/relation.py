@@ -8,15 +8,16 @@ checked against these families is checked against the definition.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from itertools import count
 from math import prod
 
 from codegen.errors import BuildError
 from derive.claim import Claim, Setting
 from derive.expr import Factor, Partial, Read, Sum, Tensor, substitute
-from derive.index import Condition, Form, Index
+from derive.index import Condition, Form, Index, Within, Zero
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,27 @@ def _unreadable(claim: Claim, expected: str) -> BuildError:
     return BuildError(
         "the validator cannot read this equation", where=claim.name, expected=expected, got=str(claim.left)
     )
+
+
+def pinned(family: Family) -> Family:
+    """The same terms, an index that an equation gives (with the factor 1 or -1) written by the others."""
+    for condition in family.conditions:
+        for index in family.indices if isinstance(condition, Zero) else ():
+            factor = condition.form.coefficient(index.name)
+            if factor is None or factor.constant not in (1, -1):
+                continue
+            value = {index.name: (condition.form - factor * index.form) * -factor}
+            kept = tuple(c for c in family.conditions if c != condition)
+            inside = (*kept, Within(index.form, index.extent))
+            fewer = Family(
+                tuple(i for i in family.indices if i != index),
+                tuple(c.mapped(partial(Form.substitute, values=value)) for c in inside),
+                tuple(f.substitute(value) for f in family.result),
+                tuple(replace(r, index=tuple(f.substitute(value) for f in r.index)) for r in family.factors),
+                family.coefficient,
+            )
+            return pinned(fewer)
+    return family
 
 
 def number(form: Form) -> int:

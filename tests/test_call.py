@@ -324,6 +324,8 @@ def test_a_layer_with_another_operand() -> None:
     assert refused.value.where == "other"
     with pytest.raises(LayerError, match="wrong shape"):
         k.forward(x, other=x)
+    with pytest.raises(LayerError, match="no such operand"):
+        k.forward(x, other=other, output=y)
 
 
 @pytest.mark.parametrize(

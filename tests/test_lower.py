@@ -23,6 +23,7 @@ from derive.expr import Expr, Read, Sum, Tensor
 from derive.index import Form, Index, Zero, name
 from derive.instance import claim_at
 from derive.layers.conv import Conv2d
+from derive.layers.upsampling import Upsample
 
 SMALL = Target(4, 12, 16)
 
@@ -216,3 +217,14 @@ def test_what_no_schedule_takes_is_refused_by_name() -> None:
     many = replace(term, factors=term.factors * 4)
     with pytest.raises(BuildError, match="no schedule"):
         lower("output", replace(claim, right=replace(claim.right, body=Expr((many,)))), SMALL)
+
+
+def test_numbers_too_large_to_write_are_refused() -> None:
+    """Sixteen digits of a third: Cython would take them for Python objects."""
+    layer, shape = Upsample(scale_factor=(0.5, 0.5)), (1, 1, 24, 25)
+    digits = {"u_w": 10**16, "v_w": 3333333333333333, "t_w": 0, "w_w": 3333333333333333, "W_out": 8}
+    for key, claim in layer.claims(**layer.choices(shape)).items():
+        lower(key, claim_at(claim, layer.sizes(shape)), SMALL)
+        with pytest.raises(BuildError, match="too large to be written") as refused:
+            lower(key, claim_at(claim, layer.sizes(shape) | digits), SMALL)
+        assert "recompute_scale_factor" in str(refused.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from codegen.factorise import listed as listed_values
 from codegen.numeric import missed, small_bound
 from codegen.plan import CPlan, plan_of
 from codegen.reference import evaluate, term_count, terms_of
-from codegen.relation import Family, Relation, entries, relation_of, shape_of
+from codegen.relation import Family, Relation, entries, pinned, relation_of, shape_of
 from derive.claim import Claim
 from derive.errors import LimitError
 from derive.expr import Read, Tensor
@@ -369,3 +370,25 @@ def test_the_chance_to_miss_a_difference_is_what_counting_gives(degree: int) -> 
     chance = float((np.prod(grids, axis=0) % 2**bits == 0).mean())
     assert chance <= float(missed(degree, bits)) / 2**bits
     assert chance == float(missed(degree, bits)) / 2**bits
+
+
+def test_equations_give_an_index_and_leave_the_terms_alone() -> None:
+    """What the trace, the values and the count see of a transposed convolution: no index for its places."""
+    relation = relation_of(claims(parse_layer("ConvTranspose1d(1, 2, 3, stride=2)"), (1, 1, 4))["output"])
+    family = next(f for f in relation.families if f.conditions)
+    fewer = pinned(family)
+    assert isinstance(family.conditions[0], Zero) and isinstance(fewer.conditions[0], Within)
+    assert len(fewer.indices) == len(family.indices) - 1 and pinned(fewer) == fewer
+    assert listed(fewer, relation.result) == listed(family, relation.result)
+    cropped = replace(family, conditions=(family.conditions[0].mapped(lambda f: f + 1),))
+    assert listed(pinned(cropped), relation.result) == listed(cropped, relation.result)
+    assert term_count(pinned(cropped)) == listed(cropped, relation.result).total() < term_count(family)
+
+
+def test_a_long_line_is_counted_and_planned() -> None:
+    """Its two lengths are never multiplied: 1,800 million pairs of place and entry."""
+    claim = claims(parse_layer("ConvTranspose1d(1, 1, 4, stride=2, bias=False)"), (1, 1, 30000))["output"]
+    relation = relation_of(claim)
+    assert sum(map(term_count, relation.families)) == 4 * 30000
+    assert plan_of(relation).expected.sum() == 4 * 30000
+    assert evaluate(relation, {"input": np.ones(30000), "weight": np.arange(4)}).sum() == 6 * 30000

@@ -15,43 +15,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from codegen.algebra import Ranges, slope, span
+from codegen.algebra import Ranges, span
 from codegen.loops import Assign, Call, Do, If, Limit, Loop, Place, Pointer, Statement
-from codegen.pieces import clippable, ends
+from codegen.pieces import ends
 from codegen.schedules.nest import Access, Target, Term, mark
-from derive.index import Condition, Form, Within
+from codegen.schedules.steps import Plan, Step, limit_names
+from derive.index import Form
 
 STRIDED = 1.5
 """Cycles for each lane of a strided load or store."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One loop over a summed index, with the conditions that are its ends."""
-
-    index: str
-    extent: int
-    conditions: tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A term with its loops in order: `steps` inside the free loops, `tests` left to an `If`."""
-
-    number: int
-    term: Term
-    steps: tuple[Step, ...]
-    tests: tuple[Condition, ...]
-
-    @staticmethod
-    def of(number: int, term: Term) -> Plan:
-        order, left, steps = list(term.bound), list(term.conditions), []
-        for position in reversed(range(len(order))):
-            later = set(order[position + 1 :])
-            own = tuple(c for c in left if clippable(c, order[position]) and not c.names & later)
-            left = [c for c in left if c not in own]
-            steps.append(Step(order[position], term.bound[order[position]], own))
-        return Plan(number, term, tuple(reversed(steps)), tuple(left))
 
 
 @dataclass(frozen=True)
@@ -95,20 +67,8 @@ class Clip:
         for plan in self.plans:
             reads = sum(strided if a.slope(self.line) not in (0, 1) else 0.5 for a in plan.term.factors)
             loops = 4.0 * len(plan.steps) + 6.0 * sum(len(s.conditions) for s in plan.steps)
-            total += loops + len(plan.tests) + self._turns(plan) * (reads + 1.0)
+            total += loops + len(plan.tests) + plan.turns * (reads + 1.0)
         return total
-
-    def _turns(self, plan: Plan) -> float:
-        """How often the innermost statement of a term runs for one entry, by the width of its conditions."""
-        turns = 1.0
-        for step in plan.steps:
-            wide = float(step.extent)
-            for condition in step.conditions:
-                by = abs(slope(condition.form, step.index))
-                high = condition.high.constant if isinstance(condition, Within) else 1
-                wide = min(wide, max(1.0, (high or step.extent) / by))
-            turns *= wide
-        return turns
 
     def note(self) -> str:
         how = f"vectors of {self.target.lanes} along {self.line}" if self.line else "single elements"
@@ -191,15 +151,6 @@ class Clip:
         """The number of loops, free ones first, after which all the names are known."""
         order = (*self.order, *(s.index for s in plan.steps))
         return max((order.index(n) + 1 for n in names), default=0)
-
-
-def limit_names(plan: Plan, step: Step, upper: bool) -> tuple[str, ...]:
-    """A name for each condition's end; the last one is the loop's."""
-    word = "to" if upper else "from"
-    count = len(step.conditions)
-    return tuple(
-        f"{step.index}_{word}_{plan.number}" + ("" if i == count - 1 else f"_{i}") for i in range(count)
-    )
 
 
 @dataclass(frozen=True)
