@@ -189,3 +189,22 @@ def test_wrong_shapes_are_refused(name: str, text: str, shape: tuple[int, ...]) 
         layer.operands(shape, nonsense=(1,))
     with pytest.raises(LayerError):
         layer.operands(shape, output=(99,))
+
+
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
+@pytest.mark.parametrize("factor", [0.3333333333333333, 1.2345678, 2 / 3, 0.1428571428571428])
+def test_a_long_decimal_has_a_short_band_that_reads_the_same_entries(mode: str, factor: float) -> None:
+    """Every entry that the exact band or the table gives weight is read; nearest reads exactly one."""
+    layer, shape = parse_layer(f"Upsample(scale_factor={factor!r}, mode={mode})"), (1, 1, 61, 1000)
+    sizes, tables = layer.sizes(shape), layer.tables(shape)
+    for tag, length in (("h", 61), ("w", 1000)):
+        u, v, t, w = (sizes[f"{x}_{tag}"] for x in "uvtw")
+        out = sizes[f"{tag.upper()}_out"]
+        assert max(u, v, t, w) < 10**7
+        for o in range(out):
+            read = {i for i in range(length) if 0 <= u * o - v * i + t < w}
+            if mode == "nearest":
+                assert read == {min(int(o / Fraction(str(factor))), length - 1)}
+            else:
+                row = tables[f"table_{tag}"][o * length : (o + 1) * length]
+                assert {i for i, weight in enumerate(row) if weight} <= read and len(read) <= 3

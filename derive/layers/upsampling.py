@@ -33,7 +33,8 @@ class Upsample(Layer):
     Shapes: input (N, C, *lengths), always with a batch. Source place of output place o, with scale =
     length / output length or 1 / scale_factor: floor(o * scale) for nearest; (o + 1/2) * scale - 1/2, not
     below 0, or with align_corners o * (length - 1) / (output length - 1), for the linear modes. The linear
-    modes copy an axis whose two lengths are equal, as PyTorch does.
+    modes copy an axis whose two lengths are equal, as PyTorch does; where PyTorch also copies in some paths of
+    nearest (a given scale_factor at equal or doubled lengths), the floor is taken here.
     """
 
     size: int | tuple[int, ...] | None = None
@@ -164,13 +165,10 @@ class Upsample(Layer):
         shape = batched_images(input_shape)
         sizes = {"N": shape[0], "C": shape[1]}
         for tag, length, out, scale in self.axes(input_shape):
-            step, many = scale.numerator, scale.denominator
-            if self.mode == "nearest":
-                band = (step, many, 0, many)
-            elif self.align_corners:
+            if self.mode != "nearest" and self.align_corners:
                 band = (length - 1, out - 1, out - 2, 2 * out - 3) if out > 1 else (0, 1, 0, 1)
             else:
-                band = (2 * step, 2 * many, step + many - 1, 4 * many - 1)
+                band = _band(length, out, scale, self.mode == "nearest")
             sizes |= {tag.upper(): length, f"{tag.upper()}_out": out}
             sizes |= {f"{x}_{tag}": value for x, value in zip("uvtw", band, strict=True)}
         return sizes
@@ -183,6 +181,52 @@ class Upsample(Layer):
         return {
             f"table_{t}": _weights(length, out, s, bool(self.align_corners)) for t, length, out, s in axes
         }
+
+
+Band = tuple[int, int, int, int]
+"""u, v, t, w: place o reads entry i where 0 <= u*o - v*i + t < w."""
+
+SHORT = 10_000
+"""Numbers up to which a band is taken as it stands; a decimal like 0.3333333333333333 gives longer ones."""
+
+
+@lru_cache(maxsize=64)
+def _band(length: int, out: int, scale: Fraction, nearest: bool) -> Band:
+    """The band of a scale; where its numbers are long, one with short numbers that reads the same entries.
+
+    A linear band may read entries more, whose weight is 0.
+    """
+    exact = _nearest(scale) if nearest else _linear(scale, 0)
+    if max(exact) <= SHORT:
+        return exact
+    wanted = _read(exact, length, out)
+    for bound in (10, 100, 1000, SHORT, 10 * SHORT):
+        simple = scale.limit_denominator(bound)
+        if simple <= 0:
+            continue
+        if nearest and _read(_nearest(simple), length, out) == wanted:
+            return _nearest(simple)
+        wide = _linear(simple, 1)
+        pairs = zip(_read(wide, length, out), wanted, strict=True)
+        if not nearest and all(a <= b and d <= c for (a, c), (b, d) in pairs):
+            return wide
+    return exact
+
+
+def _nearest(scale: Fraction) -> Band:
+    return (scale.numerator, scale.denominator, 0, scale.denominator)
+
+
+def _linear(scale: Fraction, more: int) -> Band:
+    """Entries nearer to the source place than 1; or, with `more`, at most 1 from it."""
+    step, many = scale.numerator, scale.denominator
+    return (2 * step, 2 * many, step + many - 1 + more, 4 * many - 1 + 2 * more)
+
+
+def _read(band: Band, length: int, out: int) -> list[tuple[int, int]]:
+    """First and last entry that each output place reads."""
+    u, v, t, w = band
+    return [(max(0, -((w - 1 - t - u * o) // v)), min(length - 1, (u * o + t) // v)) for o in range(out)]
 
 
 MOST_WEIGHTS = 2**24
