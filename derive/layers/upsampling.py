@@ -33,8 +33,8 @@ class Upsample(Layer):
     Shapes: input (N, C, *lengths), always with a batch. Source place of output place o, with scale =
     length / output length or 1 / scale_factor: floor(o * scale) for nearest; (o + 1/2) * scale - 1/2, not
     below 0, or with align_corners o * (length - 1) / (output length - 1), for the linear modes. The linear
-    modes copy an axis whose two lengths are equal, as PyTorch does; where PyTorch also copies in some paths of
-    nearest (a given scale_factor at equal or doubled lengths), the floor is taken here.
+    modes copy an axis whose two lengths are equal, as PyTorch does. For nearest, where PyTorch copies in some
+    paths (a given scale_factor at equal or doubled lengths), the floor is taken here.
     """
 
     size: int | tuple[int, ...] | None = None
