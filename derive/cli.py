@@ -161,6 +161,8 @@ def prove_command(
         click.echo(render_theorem(theorem, form).rstrip("\n"))
     else:
         click.echo(result.to_json() if as_json else "\n".join(proof_lines(title, shape, result)))
+        if theorem is not None and not as_json:
+            click.echo(f"note: definitions and every step: prove --theorem {theorem} --format text", err=True)
     if certificate is not None:
         from derive.pdf import write_whole
 

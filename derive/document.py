@@ -19,6 +19,7 @@ from derive.entries import Entries, Row, entries
 from derive.errors import LayerError, ProofError
 from derive.expr import Definition
 from derive.family import family, given, helper_definitions
+from derive.instance import tidy, unit_values
 from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed, tables_shown
 from derive.notation.build import Builder, entry, polynomial
 from derive.notation.tree import (
@@ -235,7 +236,8 @@ def statement(claim: Claim) -> str:
     from derive.notation import text
 
     builder = Builder(sizes_of(claim.setting))
-    shown = [f"{text.written(builder.expr(claim.left))} = {text.written(builder.left(claim.right))}"]
+    left_side = tidy(claim.left, unit_values(claim.indices))
+    shown = [f"{text.written(builder.expr(left_side))} = {text.written(builder.left(claim.right))}"]
     stages = (d for d in given(claim) if d.tensor.name not in ("output", "loss"))
     for definition in (claim.right, *stages, *helper_definitions(claim)):
         left, body = builder.left(definition), builder.expr(definition.body)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
+from math import prod
 
 import sympy
 
@@ -32,6 +33,9 @@ WHOLE = 1500
 """A loss of at most this many monomials is differentiated whole, for every entry."""
 SAMPLE_MONOMIALS = 500
 """Monomials that the sampled entries of one claim may have together (about 0.2 s of SymPy)."""
+
+MOST_EACH = 20_000
+"""Index values of an entry's sum above which SymPy expands none (some seconds an entry)."""
 
 PER_ENTRY = 64
 """Monomials of one sampled entry that SymPy differentiates."""
@@ -100,6 +104,9 @@ def judge_with_sympy(claim: Claim, found: Comparison, draw: random.Random, seed:
     loss = _Loss(claim, factor, means) if factor is not None else None
     whole = found.terms <= 2 * WHOLE
     each = max(1, found.terms // 2 // max(1, found.identities))
+    values_each = sum(prod(int(i.extent.evaluate({})) for i in t.indices) for t in claim.right.body.terms)
+    if not whole and values_each > MOST_EACH:
+        return f"SymPy: no entry expanded, each is a sum over {values_each:,} index values"
     cells = (
         list(product(*map(range, shape)))
         if whole

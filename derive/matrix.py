@@ -221,7 +221,14 @@ def _said(form: MatrixForm) -> Inline:
         return ()
     choices, sizes = form.layer.choices(form.input_shape), form.layer.sizes(form.input_shape)
     flipped = " Down each column the taps of a kernel stand last first: the flipped kernel."
-    told = "H" not in sizes and sizes["k_w"] > 1 and choices.get("padding_mode", "zeros") == "zeros"
+    told = (
+        "H" not in sizes
+        and sizes["k_w"] > 1
+        and sizes["W_out"] > sizes["k_w"]
+        and choices.get("padding_mode", "zeros") == "zeros"
+    )
+    if sizes["groups"] > 1:
+        return (flipped,) if told else ()
     return (
         flipped * told,
         " im2col arranges the same products the other way: the kernels are the rows of a small matrix and ",

@@ -108,7 +108,7 @@ def adjoint(here: Numbered) -> Inline:
         return (
             Strong("Which weights does the gradient have?"),
             *(
-                " The same ones, transposed. The layer sums a row of the tables ",
+                f" The same ones, transposed. The layer sums a row of the table{'s' * (len(tables) > 1)} ",
                 *tables,
                 " over the input; ",
             ),
@@ -189,8 +189,8 @@ def repeated(here: Numbered) -> Inline:
     if not wide:
         return ()
     said = " The padding repeats input entries: padding included, one entry stands in up to "
-    said += f"{prod(most.values())} places. The loss depends on it through each of them, and equation "
-    said += f"({here.closed()}) adds what comes back from all."
+    said += f"{prod(most.values())} places. The loss depends on it through those that a window reaches, and "
+    said += f"equation ({here.closed()}) adds what comes back from them."
     if len(wide) > 1:
         where = listed([f"{most[t]} times on axis {t}" for t in wide])
         said += (

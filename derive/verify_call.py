@@ -241,6 +241,14 @@ def _once(found: Mapping[str, Any], role: str, title: str) -> str:
     return role
 
 
+def _nested(returned: Any, shapes: Mapping[str, Sequence[int]]) -> bool:
+    """Whether a list is one array written as nested lists, and no sequence of results."""
+    try:
+        return isinstance(returned, list) and np.shape(returned) in [tuple(s) for s in shapes.values()]
+    except ValueError:
+        return False
+
+
 def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> dict[str, Any]:
     """Which result is which: by dict keys, by order, or by shape; raises LayerError where unclear."""
     if isinstance(returned, Mapping):
@@ -249,7 +257,7 @@ def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> d
             role = lookup(RESULTS, str(key), shapes)
             if role is not None:
                 found[_once(found, role, str(key))] = value
-    elif isinstance(returned, (tuple, list)):
+    elif isinstance(returned, (tuple, list)) and not _nested(returned, shapes):
         found = dict(zip(_order(shapes), returned, strict=False))
     elif returned is None:
         found = {}

@@ -195,13 +195,14 @@ def padding(tags: Tags) -> Parts:
 THEOREMS = (
     Between(
         "pointwise",
-        "A convolution with a kernel of size 1 is a matrix product over the channels at every place.",
+        "A convolution of stride 1 with a kernel of size 1, one group and no padding is a matrix product "
+        "over the channels at every place.",
         pointwise,
     ),
     Between(
         "flipped-kernel",
-        "The layer with the flipped kernel is convolution as textbooks define it, the sum of x[j] f[o - j] "
-        "over j; with padding k - 1 it gives all of it, with less padding its middle.",
+        "The layer of stride 1 and dilation 1 with the flipped kernel is convolution as textbooks define it, "
+        "the sum of x[j] f[o - j] over j; with padding k - 1 it gives all of it, with less its middle.",
         flipped,
     ),
     Between(

@@ -77,7 +77,8 @@ def _separate(own: Pooling, tags: Tags) -> Claim:
 THEOREMS = (
     Between(
         "mean-pooling",
-        "Mean pooling is the depthwise convolution whose kernel is constant, one over the window's size.",
+        "Mean pooling that divides every window by one number is the depthwise convolution whose kernel is "
+        "constant, one over that number.",
         pooling,
     ),
     Between(

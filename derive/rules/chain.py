@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from derive.expr import Expr, Partial
+from derive.expr import Expr, Partial, Read
 from derive.rules import Proposal, names_for
 from derive.steps import Context
 
@@ -14,11 +14,20 @@ def propose(context: Context, expr: Expr) -> Iterator[Proposal]:
         for f, factor in enumerate(term.factors):
             if isinstance(factor, Partial):
                 title = factor.of.tensor
-                reason = (
-                    f"chain rule: every entry of what defines {title.name} contributes"
-                    if not title.shape
-                    else f"local derivative: {title.name} changes only where it reads that entry of "
-                    f"{factor.wrt.tensor.name}"
-                )
+                reason = _reason(context, factor)
                 fresh = names_for(context, term, title.name)
                 yield Proposal("chain", {"term": t, "factor": f, "fresh": fresh}, reason)
+
+
+def _reason(context: Context, factor: Partial) -> str:
+    """Whether the tensor reads the entry itself, or through what it is defined from."""
+    title, wrt = factor.of.tensor, factor.wrt.tensor
+    definition = context.setting.definition(title.name)
+    reads = (
+        [f.tensor for t in definition.body.terms for f in t.factors if isinstance(f, Read)]
+        if definition
+        else []
+    )
+    if title.shape and wrt in reads:
+        return f"local derivative: {title.name} changes only where it reads that entry of {wrt.name}"
+    return f"chain rule: every entry of what defines {title.name} contributes"

@@ -23,8 +23,10 @@ def propose(context: Context, expr: Expr) -> Iterator[Proposal]:
         ranges = [c for c in term.conditions if isinstance(c, Within)]
         if not ranges:
             continue
-        reason = REDUNDANT if any(isinstance(c, Zero) for c in term.conditions) else IMPLIED
+        equations = [c for c in term.conditions if isinstance(c, Zero)]
         for dropped in [ranges, *([c] for c in ranges if len(ranges) > 1)]:
+            met = any(c.form.names & e.names for c in dropped for e in equations)
+            reason = REDUNDANT if met else IMPLIED
             kept = tuple(c for c in term.conditions if c not in dropped)
             yield Proposal("guard", {"term": t, "conditions": kept}, reason)
         for before, after, why in (*_restated(term), *_mirrored(ranges)):
