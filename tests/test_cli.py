@@ -187,7 +187,7 @@ def test_interrupted_leaves_nothing(number: signal.Signals, tmp_path: Path) -> N
         [*command, "--certificate", "proof.json"],
         cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a test run in the background ignores SIGINT
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # ignored in the background
     )  # fmt: skip
     time.sleep(2.5)
     child.send_signal(number)
