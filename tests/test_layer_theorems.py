@@ -124,13 +124,12 @@ CASES = [(text, shape) for kind in registry().values() for text, shape in kind.e
 def test_a_damaged_claim_is_refused(text: str, shape: tuple[int, ...]) -> None:
     """Whatever is false at this size has no proof for all sizes."""
     layer: Layer = parse_layer(text)
-    if type(layer).__name__ in HEAVY:
-        pytest.skip("27 cases an argument: the padding of two axes stands for it")
     rng, live = random.Random(f"{text}{shape}"), 0
     sizes = layer.sizes(shape)
+    most = 2 if type(layer).__name__ in HEAVY[1:] else 6
     for claim in layer.claims(**layer.choices(shape)).values():
         wrong = list(wrong_claims(claim))
-        for mutant in rng.sample(wrong, min(6, len(wrong))):
+        for mutant in rng.sample(wrong, min(most, len(wrong))):
             if is_wrong_at(mutant, sizes):
                 live += 1
                 assert is_refused(mutant), f"proved although false at {sizes}: {mutant.right}"
