@@ -20,7 +20,8 @@ LABELS = {
         At this input shape all n entries of the forward form and of every gradient were compared as integer
         polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing
         sampled, nothing factorised. SymPy's own diff of the expanded loss (whole for small layers; a random
-        sample with corners, edges and interior for large ones) and, for convolutions, the zero-insert, pad,
+        sample with corners, edges and interior for large ones; nothing where one entry is a sum over more
+        than 20,000 index values, and the report then says so) and, for convolutions, the zero-insert, pad,
         flip, correlate program agree. Of a function of yours it says that every entry it returned on symbols
         is the right polynomial. Says nothing of other sizes or of rounding.""",
     "CHECKED, miss probability <= 2^-k": """

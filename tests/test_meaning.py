@@ -129,3 +129,16 @@ def test_scalar_symbols_mean_the_same() -> None:
 def test_a_loss_too_large_is_refused_with_a_way_on() -> None:
     with pytest.raises(LimitError, match="loss too large"):
         Conv2d(16, 32, 3, padding=1).to_sympy((1, 16, 32, 32))
+
+
+def test_an_entry_too_long_for_sympy_is_said_not_to_be_expanded() -> None:
+    """The label stands on the exhaustive comparison alone there, and the report says so."""
+    from derive.api import prove
+    from derive.judge import MOST_EACH
+    from derive.spelling import parse_layer
+
+    report = prove(parse_layer("WeightedPool2d(3)"), (1, 16, 56, 56)).report
+    said = [line for line in report if "no entry expanded" in line]
+    assert len(said) == 1 and said[0].startswith("grad_weight: SymPy: no entry expanded")
+    assert int(said[0].split("over ")[1].split(" ")[0].replace(",", "")) > MOST_EACH
+    assert any("grad_weight" in line and "compared exhaustively" in line for line in report)

@@ -49,6 +49,24 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Spatial:
+    """The symbolic sizes of one spatial axis: `tag` ends their names (H, H_out, k_h, s_h, ...)."""
+
+    tag: str
+
+    def size(self, letter: str) -> Form:
+        return name(f"{letter}_{self.tag}")
+
+    @property
+    def length(self) -> Form:
+        return name(self.tag.upper())
+
+    @property
+    def out(self) -> Form:
+        return name(f"{self.tag.upper()}_out")
+
+
+@dataclass(frozen=True)
 class Image:
     """Tensors of one batch and channel layout: (batch, channel, spatial axes)."""
 

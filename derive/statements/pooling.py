@@ -14,29 +14,15 @@ from dataclasses import dataclass
 from derive.claim import Claim, Fact
 from derive.expr import Definition, Expr, Factor, Read, Sum, Tensor, single
 from derive.index import Form, Index, Within, name
-from derive.statements.model import Image, Model, at_least, forms, own_axes, ranged
+from derive.statements.model import Image, Model, Spatial, at_least, forms, own_axes, ranged
 from derive.statements.zeros import Around, Between, around, between
 
 SHARES = ("one", "counted", "learned")
 """Every window divided by one number; by its own number of entries; weighted by a learned kernel."""
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(Spatial):
     """The symbolic sizes of one spatial axis; `tag` ends their names."""
-
-    tag: str
-
-    def size(self, letter: str) -> Form:
-        return name(f"{letter}_{self.tag}")
-
-    @property
-    def length(self) -> Form:
-        return name(self.tag.upper())
-
-    @property
-    def out(self) -> Form:
-        return name(f"{self.tag.upper()}_out")
 
     @property
     def padded(self) -> Form:

@@ -14,29 +14,15 @@ from dataclasses import dataclass
 from derive.claim import Claim, Fact
 from derive.expr import Definition, Expr, Read, Sum, Tensor, single
 from derive.index import Condition, Form, Index, Zero, name
-from derive.statements.model import Model, at_least, forms, ranged
+from derive.statements.model import Model, Spatial, at_least, forms, ranged
 from derive.statements.zeros import Around, Between, around, between
 
 N, GROUPS, C, K = name("N"), name("groups"), name("C"), name("K")
 BATCH, GROUP, IN, OUT = Index("n", N), Index("g", GROUPS), Index("c", C), Index("k", K)
 
 
-@dataclass(frozen=True)
-class Axis:
+class Axis(Spatial):
     """The symbolic sizes of one spatial axis; `tag` ends their names."""
-
-    tag: str
-
-    def size(self, letter: str) -> Form:
-        return name(f"{letter}_{self.tag}")
-
-    @property
-    def length(self) -> Form:
-        return name(self.tag.upper())
-
-    @property
-    def out(self) -> Form:
-        return name(f"{self.tag.upper()}_out")
 
     @property
     def reach(self) -> Form:
