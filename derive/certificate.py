@@ -16,7 +16,7 @@ from typing import Any
 from derive.certify import rational
 from derive.claim import Argument, Claim, Fact, Setting, Step
 from derive.errors import LayerError
-from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor
+from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor
 from derive.index import Condition, Form, Index, Within, Zero
 from derive.oracle import from_data, to_data
 
@@ -116,6 +116,8 @@ def _factor(factor: Factor) -> list[Any]:
     match factor:
         case Read(tensor, index):
             return [tensor.name, [str(f) for f in index]]
+        case Apply(function, of):
+            return [function, *_factor(of)]
         case Partial(of, wrt):
             return [*_factor(of), *_factor(wrt)]
 
@@ -188,11 +190,14 @@ class Reader:
         )
 
     def factor(self, data: Sequence[Any]) -> Factor:
-        reads = [
-            Read(self.tensors[title], tuple(map(parse_form, index)))
-            for title, index in zip(data[::2], data[1::2], strict=True)
-        ]
+        if len(data) == 3:
+            function, *entry = data
+            return Apply(str(function), self.read(*entry))
+        reads = [self.read(*data[i : i + 2]) for i in range(0, len(data), 2)]
         return reads[0] if len(reads) == 1 else Partial(*reads)
+
+    def read(self, title: str, index: Sequence[str]) -> Read:
+        return Read(self.tensors[title], tuple(map(parse_form, index)))
 
     def step(self, data: Data) -> Step:
         arguments = {str(k): _read_argument(v) for k, v in data["arguments"].items()}

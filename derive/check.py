@@ -15,7 +15,8 @@ from typing import Any
 
 from derive.certify import Obligation, discharge, known, refuse, to_show
 from derive.claim import Argument, Certificate, Claim, Fact, Setting, Step
-from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
+from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
+from derive.functions import PARAMETERS
 from derive.index import Form, Index, Within, Zero
 from derive.steps import Context, is_name, replay, same, sizes_of
 
@@ -94,6 +95,10 @@ def _definition_upkeep(
 def _read_upkeep(
     seen: Mapping[str, Tensor], facts: tuple[Fact, ...], factor: Factor, title: str
 ) -> list[Obligation]:
+    if isinstance(factor, Apply):
+        if factor.function not in PARAMETERS:
+            raise refuse("no such function", title, ", ".join(PARAMETERS), factor.function)
+        factor = factor.of
     if not isinstance(factor, Read) or seen.get(factor.tensor.name) != factor.tensor:
         raise refuse("reads what is not defined before it", title, got=str(factor))
     if len(factor.index) != len(factor.tensor.shape):
@@ -106,7 +111,22 @@ def _read_upkeep(
     ]
 
 
-LANGUAGE = (Argument, Claim, Setting, Fact, Definition, Tensor, Expr, Sum, Read, Partial, Index, Zero, Within)
+LANGUAGE = (
+    Argument,
+    Claim,
+    Setting,
+    Fact,
+    Definition,
+    Tensor,
+    Expr,
+    Sum,
+    Read,
+    Partial,
+    Apply,
+    Index,
+    Zero,
+    Within,
+)
 PLAIN = (*LANGUAGE, Step, Certificate)
 
 

@@ -4,10 +4,11 @@ An expression is a finite sum of `Sum` terms; a `Sum` is
 
     coefficient * sum over its indices of [conditions] * product of factors
 
-and a factor is a `Read` of a tensor entry or a `Partial` derivative of one entry by another. A
-`Definition` gives every entry of a tensor an expression. This file says what may be written; what
-an expression means is `meaning.py`, what may be concluded is `check.py`. It is not a computer
-algebra system: nothing here simplifies.
+and a factor is a `Read` of a tensor entry, a function of one (`Apply`), or a `Partial` derivative of one
+entry by another. A `Definition` gives every entry of a tensor an expression; what a function is applied to
+is an entry, so an argument that is an expression has a definition of its own. This file says what may be
+written; what an expression means is `meaning.py`, what may be concluded is `check.py`. It is not a
+computer algebra system: nothing here simplifies.
 """
 
 from __future__ import annotations
@@ -76,7 +77,25 @@ class Partial:
         return f"d {self.of}/d {self.wrt}"
 
 
-Factor = Read | Partial
+@dataclass(frozen=True)
+class Apply:
+    """A function of one entry; `function` is a name of `derive.functions`."""
+
+    function: str
+    of: Read
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.of.names
+
+    def mapped(self, function: Callable[[Form], Form]) -> Apply:
+        return Apply(self.function, self.of.mapped(function))
+
+    def __str__(self) -> str:
+        return f"{self.function}({self.of})"
+
+
+Factor = Read | Partial | Apply
 
 
 @dataclass(frozen=True)
@@ -162,6 +181,17 @@ class Definition:
 def single(*factors: Factor) -> Expr:
     """The expression that is one product, without sum or condition."""
     return Expr((Sum((), (), factors),))
+
+
+def entry_of(factor: Factor) -> Read | None:
+    """The entry that a factor is, or is a function of; None for a derivative."""
+    match factor:
+        case Read():
+            return factor
+        case Apply():
+            return factor.of
+        case _:
+            return None
 
 
 def substitute(term: Sum, values: Mapping[str, Form]) -> Sum:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import permutations, product
 from math import factorial, prod
 from typing import Any, TypeVar
 
 from derive.certify import Obligation, known, refuse, to_show
 from derive.claim import Fact, Setting
-from derive.expr import Expr, Factor, Partial, Read, Sum, substitute
+from derive.expr import Apply, Expr, Factor, Partial, Read, Sum, entry_of, substitute
+from derive.functions import DERIVATIVE, IDENTITY, INVERSE, Polynomial
 from derive.index import ONE, Condition, Form, Index, Within, Zero, name
 
 T = TypeVar("T")
@@ -58,16 +60,27 @@ class Context:
         if len(set(names)) != len(names) or set(names) & self.taken(term):
             raise refuse("captured index name", where, "fresh names", ", ".join(names))
 
-    def opened(self, term: Sum, read: Read, fresh: Sequence[Sequence[str]]) -> list[Sum]:
-        """The terms of the definition of read.tensor at read.index, bound indices renamed."""
+    def bodies(self, read: Read) -> tuple[Sum, ...]:
+        """The terms of the definition of read.tensor, as they are written there."""
         definition = self.setting.definition(read.tensor.name)
         if definition is None or definition.tensor != read.tensor:
             raise refuse("no such definition", read.tensor.name)
-        if len(fresh) != len(definition.body.terms):
+        return definition.body.terms
+
+    def values(self, read: Read) -> dict[str, Form]:
+        """The indices of the definition of read.tensor at the entry read."""
+        definition = self.setting.definition(read.tensor.name)
+        if definition is None:
+            raise refuse("no such definition", read.tensor.name)
+        return {i.name: e for i, e in zip(definition.indices, read.index, strict=True)}
+
+    def opened(self, term: Sum, read: Read, fresh: Sequence[Sequence[str]]) -> list[Sum]:
+        """The terms of the definition of read.tensor at read.index, bound indices renamed."""
+        bodies, values = self.bodies(read), self.values(read)
+        if len(fresh) != len(bodies):
             raise refuse("names for another number of terms", read.tensor.name)
-        values = {i.name: e for i, e in zip(definition.indices, read.index, strict=True)}
         opened = []
-        for body, names in zip(definition.body.terms, fresh, strict=True):
+        for body, names in zip(bodies, fresh, strict=True):
             self.fresh(term, names, f"unfolding {read.tensor.name}")
             renaming = {i.name: name(n) for i, n in zip(body.indices, names, strict=True)}
             indices = tuple(Index(n, i.extent) for i, n in zip(body.indices, names, strict=True))
@@ -99,7 +112,8 @@ def chain(
     """d T[e]/d X[u] = sum over every occurrence of X, or of a tensor defined from it, in T's definition.
 
     An occurrence X[i] gives [i = u] times the other factors; an occurrence of a defined tensor S gives
-    d S[..]/d X[u] times the other factors. Inputs are independent of each other.
+    d S[..]/d X[u] times the other factors; where the occurrence is inside a function, its derivative there
+    (`functions.DERIVATIVE`) is a further factor. Inputs are independent of each other.
     """
     old = pick(expr.terms, term)
     partial = pick(old.factors, factor)
@@ -108,16 +122,34 @@ def chain(
     new: list[Sum] = []
     for body in context.opened(old, partial.of, fresh):
         for j, occurrence in enumerate(body.factors):
-            if not isinstance(occurrence, Read):
+            entry = entry_of(occurrence)
+            if entry is None:
                 raise refuse("derivative inside a definition", partial.of.tensor.name)
-            if occurrence.tensor == partial.wrt.tensor:
-                pairs = zip(occurrence.index, partial.wrt.index, strict=True)
-                new.append(join(old, factor, body, [Zero(i - u) for i, u in pairs], spare=j))
-            elif occurrence.tensor not in context.setting.inputs:
-                joined = join(old, factor, body, spare=j)
-                inner = Partial(occurrence, partial.wrt)
-                new.append(replace(joined, factors=(*joined.factors, inner)))
+            if entry.tensor == partial.wrt.tensor:
+                pairs = zip(entry.index, partial.wrt.index, strict=True)
+                inner, equations = [], [Zero(i - u) for i, u in pairs]
+            elif entry.tensor not in context.setting.inputs:
+                inner, equations = [Partial(entry, partial.wrt)], []
+            else:
+                continue
+            joined = join(old, factor, body, equations, spare=j)
+            for scale, outer in slope(occurrence):
+                factors = (*joined.factors, *outer, *inner)
+                new.append(replace(joined, factors=factors, coefficient=scale * joined.coefficient))
     return expr.with_term(term, tuple(new)), []
+
+
+def slope(factor: Factor) -> list[tuple[Fraction, tuple[Factor, ...]]]:
+    """The derivative of a factor by its own entry, as a sum of coefficients with factors."""
+    if not isinstance(factor, Apply):
+        return [(Fraction(1), ())]
+    known: Polynomial | None = DERIVATIVE.get(factor.function)
+    if known is None:
+        raise refuse("no derivative known", factor.function, ", ".join(DERIVATIVE))
+    return [
+        (scale, tuple(factor.of if name == IDENTITY else Apply(name, factor.of) for name in names))
+        for scale, names in known
+    ]
 
 
 def unfold(
@@ -194,12 +226,60 @@ def guard(context: Context, expr: Expr, *, term: int, conditions: tuple[Conditio
     return expr.with_term(term, (new,)), needed
 
 
+def cancel(
+    context: Context, expr: Expr, *, term: int, factor: int, spare: tuple[int, ...], indices: tuple[str, ...]
+) -> Replayed:
+    """1/T[e] * (the body of T at e) = 1 where T[e] is not 0; T's body must be one term.
+
+    `indices` are the summed indices of the term, and `spare` its factors, that are the body, in the body's
+    order; neither may occur anywhere else in the term, nor may e name those indices.
+    """
+    old = pick(expr.terms, term)
+    inverse = pick(old.factors, factor)
+    if not isinstance(inverse, Apply) or inverse.function != INVERSE:
+        raise refuse("not an inverse", f"factor {factor}", got=str(inverse))
+    bodies = context.bodies(inverse.of)
+    if len(bodies) != 1 or len(set(spare)) != len(spare) or factor in spare:
+        raise refuse("not the body of what is inverted", str(inverse))
+    definition, body = inverse.of, bodies[0]
+    bound = {i.name: i for i in old.indices}
+    fit = len(set(indices)) == len(indices) == len(body.indices) and set(indices) <= bound.keys()
+    if not fit or inverse.names & set(indices):
+        raise refuse("not the sums of what is inverted", str(definition), got=", ".join(indices))
+    taken = tuple(bound[n] for n in indices)
+    renaming = {i.name: name(n) for i, n in zip(body.indices, indices, strict=True)}
+    at = {**context.values(inverse.of), **renaming}
+    wanted = replace(substitute(body, at), indices=taken)
+    if tuple(i.extent for i in body.indices) != tuple(i.extent for i in taken):
+        raise refuse("sums over another range", str(definition))
+    if wanted.conditions or wanted.factors != tuple(pick(old.factors, j) for j in spare):
+        raise refuse("not the body of what is inverted", str(definition), str(wanted), str(old))
+    rest = tuple(f for j, f in enumerate(old.factors) if j != factor and j not in spare)
+    kept = tuple(i for i in old.indices if i.name not in indices)
+    after = Sum(kept, old.conditions, rest, old.coefficient / wanted.coefficient)
+    if after.names & set(indices):
+        raise refuse("the sum reaches over more than what is inverted", str(definition), got=str(after))
+    return expr.with_term(term, (after,)), []
+
+
+def collect(_: Context, expr: Expr, *, term: int, other: int) -> Replayed:
+    """c f + d f = (c + d) f, and nothing where that is 0; the two are equal as terms but for c and d."""
+    first, second = pick(expr.terms, term), pick(expr.terms, other)
+    if other <= term or not same_term(first, replace(second, coefficient=first.coefficient)):
+        raise refuse("not like terms", f"terms {term} and {other}", str(first), str(second))
+    total = first.coefficient + second.coefficient
+    kept = expr.with_term(other, ())
+    return kept.with_term(term, (replace(first, coefficient=total),) if total else ()), []
+
+
 RULES: Mapping[str, Callable[..., Replayed]] = {
     "chain": chain,
     "unfold": unfold,
     "delta": delta,
     "reindex": reindex,
     "guard": guard,
+    "cancel": cancel,
+    "collect": collect,
 }
 
 

@@ -13,7 +13,7 @@ from derive.claim import Argument, Claim, Step
 from derive.errors import ProofError
 from derive.expr import Expr, Sum
 from derive.oracle import Oracle
-from derive.rules import Proposal, chain, delta, guard, reindex, shear, unfold
+from derive.rules import Proposal, cancel, chain, collect, delta, guard, reindex, shear, unfold
 from derive.steps import Context, replay, same, sizes_of
 
 Rule = Callable[[Context, Expr], Iterable[Proposal]]
@@ -28,6 +28,8 @@ SIDES: Mapping[str, tuple[Rule, ...]] = {
         guard.pin,
         reindex.narrow,
         shear.propose,
+        cancel.propose,
+        collect.propose,
     ),
     "closed-form side": (
         unfold.propose,
@@ -38,6 +40,8 @@ SIDES: Mapping[str, tuple[Rule, ...]] = {
         reindex.propose,
         reindex.narrow,
         shear.propose,
+        cancel.propose,
+        collect.propose,
     ),
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from itertools import product
 from math import prod
@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from derive.claim import Claim
 from derive.errors import LayerError
-from derive.expr import Read, Tensor
+from derive.expr import Tensor, entry_of
 from derive.index import Form
+from derive.layers.codes import Code, Shift
 from derive.layers.shapes import check_entries
 
 
@@ -100,6 +101,32 @@ class Layer:
         """
         return {}
 
+    def parameters(self) -> dict[str, Fraction]:
+        """The parameters of the functions that the layer applies (`derive.functions.PARAMETERS`)."""
+        return {}
+
+    def shifts(self) -> dict[str, Shift]:
+        """Tensors that may hold anything: the claims say that results do not depend on them."""
+        return {}
+
+    def codes(self, input_shape: Sequence[int]) -> dict[str, Code]:
+        """The indicators of the claims at a shape, and where their codes come from."""
+        return {}
+
+    def assumptions(self) -> tuple[str, ...]:
+        """The domain on which the claims hold and the conventions outside of it, in words."""
+        return ()
+
+    def in_mode(self, training: bool) -> Layer:
+        """The layer in training mode where that is asked for and makes a difference."""
+        if training and "training" in {f.name for f in fields(self)}:
+            return replace(self, **{"training": True})
+        return self
+
+    def told(self, **shapes: Sequence[int]) -> Layer:
+        """The layer that the given shapes of operands leave no choice but to be."""
+        return self
+
     def operands(
         self, input_shape: Sequence[int], training: bool = False, **shapes: Sequence[int]
     ) -> tuple[Operand, ...]:
@@ -109,18 +136,17 @@ class Layer:
             training: makes no difference for layers without a training mode.
             shapes: of operands that the layer and the input's shape leave open, by name; others must agree.
         """
+        told = self.in_mode(training).told(**shapes)
+        if told != self:
+            return told.operands(input_shape, **shapes)
         sizes, choices = self.sizes(input_shape), self.choices(input_shape)
         claims = claims_of(type(self), choices)
-        tables = self.tables(input_shape)
-        inputs = [t for t in claims["output"].setting.inputs if t.name not in tables]
-        read = frozenset().union(*(_read(c) for key, c in claims.items() if key != "output"))
-        found = [
-            Operand(t.name, user_shape(t, sizes), differentiable=t.name in claims, saved=t.name in read)
-            for t in inputs
-            if t.name != "grad_output"
-        ]
+        found = self._given(input_shape, claims, sizes)
         shape = user_shape(claims["output"].target, sizes)
         found += [Operand(title, shape) for title in ("output", "grad_output")]
+        found += [
+            Operand(key, user_shape(c.target, sizes)) for key, c in claims.items() if key.startswith("new_")
+        ]
         for operand in found:
             check_entries(operand.name, operand.shape)
             if tuple(shapes.get(operand.name, operand.shape)) != operand.shape:
@@ -134,6 +160,28 @@ class Layer:
             listed = ", ".join(o.name for o in found)
             raise LayerError("no such operand", where=repr(self), expected=listed, got=", ".join(unknown))
         return tuple(found)
+
+    def _given(
+        self, input_shape: Sequence[int], claims: Mapping[str, Claim], sizes: Mapping[str, int]
+    ) -> list[Operand]:
+        """The operands that a user gives: input tensors without tables and shifts, codes for indicators."""
+        filled = {*self.tables(input_shape), *self.shifts(), "grad_output"}
+        codes = self.codes(input_shape)
+        read = frozenset().union(*(_read(c) for key, c in claims.items() if is_gradient(key)))
+        found = []
+        for tensor in claims["output"].setting.inputs:
+            code = codes.get(tensor.name)
+            saved = tensor.name in read
+            if code is not None:
+                if not code.first:
+                    shape = user_shape(tensor, sizes, code.lead)
+                    found.append(Operand(code.operand, shape, "int64", saved=saved))
+            elif tensor.name not in filled:
+                differentiable = tensor.name in claims
+                found.append(
+                    Operand(tensor.name, user_shape(tensor, sizes), "floating", differentiable, saved)
+                )
+        return found
 
     def output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
         return next(o.shape for o in self.operands(input_shape) if o.name == "output")
@@ -172,22 +220,31 @@ def claims_of(kind: type[Layer], choices: Mapping[str, Any]) -> Mapping[str, Cla
     return _CLAIMS[key]
 
 
+def is_gradient(key: str) -> bool:
+    """Whether a claim is about a derivative of the loss; the others are about results of the forward pass."""
+    return key != "output" and not key.startswith("new_")
+
+
 def _read(claim: Claim) -> frozenset[str]:
     """The inputs that a claim's right side reads, directly or through definitions."""
     found: set[str] = set()
     pending = [claim.right]
     while pending:
         terms = pending.pop().body.terms
-        fresh = {f.tensor.name for t in terms for f in t.factors if isinstance(f, Read)} - found
+        entries = (entry_of(f) for t in terms for f in t.factors)
+        fresh = {e.tensor.name for e in entries if e is not None} - found
         found |= fresh
         pending += [d for n in fresh if (d := claim.setting.definition(n)) is not None]
     return frozenset(found)
 
 
-def user_shape(tensor: Tensor, sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """The shape a user sees: each layout group's extents multiplied."""
+def user_shape(
+    tensor: Tensor, sizes: Mapping[str, int], axes: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """The shape a user sees: each layout group's extents multiplied; of `axes` alone where given."""
     extents = [int(f.evaluate(sizes)) for f in tensor.shape]
-    return tuple(prod(extents[axis] for axis in group) for group in tensor.layout)
+    groups = [g for g in tensor.layout if axes is None or set(g) <= set(axes)]
+    return tuple(prod(extents[axis] for axis in group) for group in groups)
 
 
 def flat_index(tensor: Tensor, index: Sequence[Form]) -> tuple[Form, ...]:

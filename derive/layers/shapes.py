@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from math import prod
+from fractions import Fraction
+from math import isfinite, prod
 from typing import Any
 
 from derive.errors import LayerError, LimitError
@@ -42,6 +43,13 @@ def flag(where: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise LayerError("not a truth value", where=where, expected="True or False", got=repr(value))
     return value
+
+
+def exact(where: str, value: Any) -> Fraction:
+    """The rational that a finite number is written as: 0.01 is 1/100."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise LayerError("not a number", where=where, expected="a finite number", got=repr(value)[:60])
+    return Fraction(str(value))
 
 
 def axis_tuple(where: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:

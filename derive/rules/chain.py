@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from derive.expr import Expr, Partial, Read
+from derive.expr import Expr, Partial, entry_of
 from derive.rules import Proposal, names_for
 from derive.steps import Context
 
@@ -24,7 +24,7 @@ def _reason(context: Context, factor: Partial) -> str:
     title, wrt = factor.of.tensor, factor.wrt.tensor
     definition = context.setting.definition(title.name)
     reads = (
-        [f.tensor for t in definition.body.terms for f in t.factors if isinstance(f, Read)]
+        [e.tensor for t in definition.body.terms for f in t.factors if (e := entry_of(f)) is not None]
         if definition
         else []
     )
