@@ -6,12 +6,13 @@ Untrusted: the argument that comes out is believed only after `proof.theorem` ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from derive.check import upkeep
 from derive.claim import Argument, Claim, Step
 from derive.errors import ProofError
-from derive.expr import Expr, Sum
+from derive.expr import Apply, Expr, Read, Sum
 from derive.oracle import Oracle
 from derive.rules import Proposal, cancel, chain, collect, delta, guard, reindex, shear, unfold
 from derive.steps import Context, replay, same, sizes_of
@@ -62,12 +63,37 @@ def argue(claim: Claim, oracle: Oracle) -> Argument:
             expected="a certificate for each obligation",
             got=missing(claim, oracle),
         )
-    right, end = normalise(context, claim.right.body, SIDES["closed-form side"], oracle)
-    for last in LAST:
-        left, normal = normalise(context, claim.left, (*SIDES["definition side"], *last), oracle)
+    for whole, last in product(dict.fromkeys((shared(claim), frozenset())), LAST):
+        right, end = normalise(context, claim.right.body, rules("closed-form side", whole), oracle)
+        left, normal = normalise(context, claim.left, (*rules("definition side", whole), *last), oracle)
         if same(normal, end):
             break
     return Argument(claim, left, right, kept, witness(context, normal))
+
+
+def shared(claim: Claim) -> frozenset[str]:
+    """What is defined before the output and read by the closed form, where a function is applied anywhere.
+
+    Both sides are better kept in terms of it: unfolded, a few centred entries become hundreds of products.
+    """
+    definitions = claim.setting.definitions
+    names = [d.tensor.name for d in definitions]
+    if "output" not in names or not any(_applies(d.body) for d in definitions):
+        return frozenset()
+    place = names.index("output")
+    readers = (claim.right, *definitions[place + 1 :])
+    found = {f.tensor.name for d in readers for t in d.body.terms for f in t.factors if isinstance(f, Read)}
+    return frozenset(names[:place]) & found
+
+
+def _applies(expr: Expr) -> bool:
+    return any(isinstance(f, Apply) for t in expr.terms for f in t.factors)
+
+
+def rules(side: str, kept: frozenset[str]) -> tuple[Rule, ...]:
+    """The rules of a side, the named tensors kept as they are."""
+    own = unfold.keeping(kept) if kept else unfold.propose
+    return tuple(own if rule is unfold.propose else rule for rule in SIDES[side])
 
 
 def normalise(

@@ -105,8 +105,8 @@ class Layer:
         """The parameters of the functions that the layer applies (`derive.functions.PARAMETERS`)."""
         return {}
 
-    def shifts(self) -> dict[str, Shift]:
-        """Tensors that may hold anything: the claims say that results do not depend on them."""
+    def shifts(self, input_shape: Sequence[int]) -> dict[str, Shift]:
+        """Tensors that may hold anything, at a shape: the claims say that results do not depend on them."""
         return {}
 
     def codes(self, input_shape: Sequence[int]) -> dict[str, Code]:
@@ -123,8 +123,8 @@ class Layer:
             return replace(self, **{"training": True})
         return self
 
-    def told(self, **shapes: Sequence[int]) -> Layer:
-        """The layer that the given shapes of operands leave no choice but to be."""
+    def told(self, input_shape: Sequence[int], **shapes: Sequence[int]) -> Layer:
+        """The layer that the shapes of input and operands leave no choice but to be."""
         return self
 
     def operands(
@@ -136,7 +136,7 @@ class Layer:
             training: makes no difference for layers without a training mode.
             shapes: of operands that the layer and the input's shape leave open, by name; others must agree.
         """
-        told = self.in_mode(training).told(**shapes)
+        told = self.in_mode(training).told(input_shape, **shapes)
         if told != self:
             return told.operands(input_shape, **shapes)
         sizes, choices = self.sizes(input_shape), self.choices(input_shape)
@@ -165,7 +165,7 @@ class Layer:
         self, input_shape: Sequence[int], claims: Mapping[str, Claim], sizes: Mapping[str, int]
     ) -> list[Operand]:
         """The operands that a user gives: input tensors without tables and shifts, codes for indicators."""
-        filled = {*self.tables(input_shape), *self.shifts(), "grad_output"}
+        filled = {*self.tables(input_shape), *self.shifts(input_shape), "grad_output"}
         codes = self.codes(input_shape)
         read = frozenset().union(*(_read(c) for key, c in claims.items() if is_gradient(key)))
         found = []

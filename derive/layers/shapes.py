@@ -52,6 +52,15 @@ def exact(where: str, value: Any) -> Fraction:
     return Fraction(str(value))
 
 
+def one_of(where: str, value: Any, allowed: Sequence[str]) -> str:
+    """One of the given words."""
+    if value not in allowed:
+        raise LayerError(
+            "no such choice", where=where, expected=" or ".join(map(repr, allowed)), got=repr(value)[:60]
+        )
+    return str(value)
+
+
 def axis_tuple(where: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
     """An int for every axis, or one int an axis (PyTorch's int-or-tuple)."""
     if isinstance(value, (list, tuple)):

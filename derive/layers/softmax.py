@@ -70,9 +70,9 @@ class _Rows(Layer):
         self.choices(shape)
         return {f"N_{i}": n for i, n in enumerate(shape)}
 
-    def shifts(self) -> dict[str, Shift]:
+    def shifts(self, input_shape: Sequence[int]) -> dict[str, Shift]:
         """The shift of a row: kernels take its largest entry."""
-        return {"shift": Shift("input", self.dim)}
+        return {"shift": Shift("input", self.choices(input_shape)["axis"])}
 
 
 class Softmax(_Rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import product
 
 from derive.expr import Apply, Expr, Sum, substitute
 from derive.functions import INVERSE
@@ -37,10 +37,11 @@ def _readings(
     (body,) = context.bodies(inverse.of)
     free = [i for i in term.indices if i.name not in inverse.names]
     values = context.values(inverse.of)
-    for count, chosen in enumerate(permutations(free, len(body.indices))):
-        if count >= MOST_TRIED:
+    candidates = [[i for i in free if i.extent == b.extent] for b in body.indices]
+    for count, chosen in enumerate(product(*candidates)):
+        if count >= MOST_TRIED or body.conditions:
             return
-        if [i.extent for i in chosen] != [i.extent for i in body.indices] or body.conditions:
+        if len(set(chosen)) < len(chosen):
             continue
         renaming = {b.name: name(i.name) for b, i in zip(body.indices, chosen, strict=True)}
         wanted = substitute(body, {**values, **renaming}).factors
