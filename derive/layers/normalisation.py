@@ -95,7 +95,7 @@ class _BatchNorm(Layer):
 
     def tables(self, input_shape: Sequence[int]) -> dict[str, tuple[Fraction, ...]]:
         """eps, and the parts of old and new statistics."""
-        found = {"eps": (exact("eps", self.eps),)}
+        found: dict[str, tuple[Fraction, ...]] = {"eps": (exact("eps", self.eps),)}
         if self.training and self.track_running_stats:
             part = exact("momentum", self.momentum)
             count = input_shape[0] * prod(input_shape[2:])
