@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from derive.certificate import MOST_CHARACTERS
+from derive.claim import Claim
 from derive.derivation import Derivation, differentiate
 from derive.document import statement
 from derive.errors import BackflipError, LayerError
@@ -94,10 +95,22 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
         (
             f"choices: {', '.join(f'{k}={v}' for k, v in full.items())}",
             "hypotheses: " + "; ".join(map(str, facts)),
+            *supposed([t.claim for t in proved.values()]),
         ),
         tuple(report),
         certificate_digest(kind, full),
         certificate_text(kind, full),
+    )
+
+
+def supposed(claims: Sequence[Claim]) -> tuple[str, ...]:
+    """What claims with functions suppose of the values and of the functions; nothing for others."""
+    from derive.domain import domain, functions
+
+    places, used = domain(claims), functions(claims)
+    return (
+        *([f"domain: {'; '.join(places)}"] if places else []),
+        *([f"functions and their derivatives as in derive.functions: {', '.join(used)}"] if used else []),
     )
 
 
@@ -143,6 +156,8 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
         (
             f"sizes: {', '.join(f'{n}={v}' for n, v in sizes.items())}",
             f"instance of theorems labelled {LABEL}, hypotheses checked at these sizes",
+            *layer.assumptions(),
+            *supposed([t.claim for t in proved.values()]),
         ),
         tuple(report),
         certificate_digest(type(layer), choices),

@@ -114,12 +114,10 @@ class Normal:
         operands += [self.channel(t).tensor for t in ("weight", "bias") if self.affine]
         operands += [self.channel(t).tensor for t in ("running_mean", "running_var") if self.running]
         operands.append(self.eps)
-        stages = [*self.statistics()]
         if self.training and self.tracked:
             operands += [Tensor(t, ()) for t in ("kept", "renewed", "unbiased")]
-            stages += self.renewals()
         facts = at_least(1, *(str(i.extent) for i in self.where))
-        return Model(facts, tuple(operands), output, tuple(stages))
+        return Model(facts, tuple(operands), output, self.statistics())
 
     def renewals(self) -> tuple[Definition, Definition]:
         """The running statistics after this batch; the variance is the unbiased one."""
@@ -153,7 +151,7 @@ class Normal:
                     self.tensor(f"{title}_form", CHANNEL), (CHANNEL,), definition.body, definition.role
                 )
                 left = single(Read(definition.tensor, forms(CHANNEL)))
-                found[title] = Claim(title, model.setting(), left, renamed, definition.tensor)
+                found[title] = Claim(title, model.setting(definition), left, renamed, definition.tensor)
         return found
 
     def input_claim(self, model: Model) -> Claim:
