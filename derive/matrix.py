@@ -15,10 +15,11 @@ from typing import Any
 import sympy
 
 from derive.derivation import Derivation, differentiate
+from derive.domain import functions
 from derive.errors import LayerError, LimitError, ProofError
 from derive.family import family_of
 from derive.instance import claim_at
-from derive.layers.base import Layer, internal_index
+from derive.layers.base import Layer, claims_of, inputs_read, internal_index
 from derive.meaning import Meaning
 from derive.notation import grid, latex, latex_page
 from derive.notation.build import entry, monomials, polynomial
@@ -252,8 +253,16 @@ def _cell(value: sympy.Expr) -> Node:
     return polynomial(terms, len(terms))
 
 
+def is_linear(layer: Layer, input_shape: Sequence[int]) -> bool:
+    """Whether the gradient by the input reads no input, and no function of anything."""
+    claims = claims_of(type(layer), layer.choices(tuple(input_shape)))
+    return "input" not in inputs_read(claims["input"]) and not functions(claims.values())
+
+
 def section(layer: Layer, input_shape: Sequence[int]) -> list[Block]:
-    """The blocks for a document of a small layer; none where the matrix does not fit in one piece."""
+    """The blocks for a document of a small linear layer; none where the matrix does not fit in one piece."""
+    if not is_linear(layer, input_shape):
+        return []
     shapes = {o.name: prod(o.shape) for o in layer.operands(tuple(input_shape))}
     if max(shapes["input"], shapes["output"]) > MOST_SIDE:
         return []

@@ -167,7 +167,7 @@ class Layer:
         """The operands that a user gives: input tensors without tables and shifts, codes for indicators."""
         filled = {*self.tables(input_shape), *self.shifts(input_shape), "grad_output"}
         codes = self.codes(input_shape)
-        read = frozenset().union(*(_read(c) for key, c in claims.items() if is_gradient(key)))
+        read = frozenset().union(*(inputs_read(c) for key, c in claims.items() if is_gradient(key)))
         found = []
         for tensor in claims["output"].setting.inputs:
             code = codes.get(tensor.name)
@@ -225,7 +225,7 @@ def is_gradient(key: str) -> bool:
     return key != "output" and not key.startswith("new_")
 
 
-def _read(claim: Claim) -> frozenset[str]:
+def inputs_read(claim: Claim) -> frozenset[str]:
     """The inputs that a claim's right side reads, directly or through definitions."""
     found: set[str] = set()
     pending = [claim.right]
