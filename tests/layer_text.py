@@ -17,7 +17,41 @@ TRANSPOSED = (
     "in_channels out_channels kernel_size stride=1 padding=0 output_padding=0 groups=1 bias=True dilation=1"
 )
 MEAN = "kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True"
+LARGEST = "kernel_size stride=None padding=0 dilation=1 return_indices=False ceil_mode=False"
+NORMALISED = "num_features eps=1e-05 momentum=0.1 affine=True track_running_stats=True training=False bias=True"
+CHOSEN = "weighted=False ignore_index=-100 reduction=mean"
+NONLINEAR = {
+    "ReLU": "",
+    "LeakyReLU": "negative_slope=0.01",
+    "Sigmoid": "",
+    "Tanh": "",
+    "Softplus": "beta=1.0 threshold=20.0",
+    "GELU": "approximate=none",
+    "SiLU": "",
+    "ELU": "alpha=1.0",
+    "Identity": "",
+    "Hardtanh": "min_val=-1.0 max_val=1.0",
+    "Activation": "",
+    "Softmax": "dim=None",
+    "LogSoftmax": "dim=None",
+    "CrossEntropyLoss": f"{CHOSEN} label_smoothing=0.0 target=indices",
+    "NLLLoss": CHOSEN,
+    "BCELoss": "reduction=mean weighted=False",
+    "BCEWithLogitsLoss": "reduction=mean weighted=False positive_weighted=False",
+    "MSELoss": "reduction=mean",
+    "L2Penalty": "weight_decay",
+    **{f"BatchNorm{r}d": NORMALISED for r in (1, 2, 3)},
+    "Dropout": "p=0.5 training=False",
+    "Mul": "",
+    **{f"{m}Pool{r}d": LARGEST for m in ("Max", "Min") for r in (1, 2, 3)},
+    **{f"AdaptiveMaxPool{r}d": "output_size return_indices=False" for r in (1, 2, 3)},
+    **{f"MaxUnpool{r}d": "kernel_size stride=None padding=0 output_size=None" for r in (1, 2, 3)},
+    **{f"LPPool{r}d": "norm_type kernel_size stride=None ceil_mode=False" for r in (1, 2, 3)},
+}
+"""Layers of selection, functions, statistics and losses: read by the same rules."""
+
 SIGNATURES = {
+    **NONLINEAR,
     **{f"Conv{r}d": CONV for r in (1, 2, 3)},
     **{f"ConvTranspose{r}d": TRANSPOSED for r in (1, 2, 3)},
     **{f"AvgPool{r}d": MEAN + " divisor_override=None" * (r > 1) for r in (1, 2, 3)},

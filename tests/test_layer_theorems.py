@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from derive.claim import Claim
+from derive.domain import functions
 from derive.errors import BackflipError, ProofError
 from derive.exhaust import compare
-from derive.expr import Definition, Expr, Read, Sum
+from derive.expr import Apply, Definition, Expr, Read, Sum
 from derive.index import Within, Zero
 from derive.instance import claim_at
+from derive.judge_field import judge_with_field
 from derive.layers import registry
 from derive.layers.base import Layer
 from derive.oracle import stored_oracle
@@ -62,8 +65,12 @@ def test_every_padding_of_three_axes_is_proved(case: tuple[str, dict[str, Any]])
 
 
 def damaged_terms(term: Sum) -> Iterator[Sum]:
-    """The term with one index moved by one, one condition moved or dropped, or one factor twice."""
+    """The term with an index moved, another function, a condition moved or dropped, or twice itself."""
     for i, factor in enumerate(term.factors):
+        if isinstance(factor, Apply):
+            for other in {"exp", "recip"} if factor.function != "exp" else {"log"}:
+                changed = replace(factor, function=other)
+                yield replace(term, factors=(*term.factors[:i], changed, *term.factors[i + 1 :]))
         if isinstance(factor, Read):
             for axis in range(len(factor.index)):
                 index = tuple(f + 1 if j == axis else f for j, f in enumerate(factor.index))
@@ -102,9 +109,12 @@ def wrong_claims(claim: Claim) -> Iterator[Claim]:
 
 
 def is_wrong_at(claim: Claim, sizes: dict[str, int]) -> bool:
-    """Whether the independent judge refutes the claim at these sizes, or finds it ill-formed."""
+    """Whether an independent judge refutes the claim at these sizes, or finds it ill-formed."""
     try:
-        return not compare(claim_at(claim, sizes)).ok
+        at = claim_at(claim, sizes)
+        if functions([claim]):
+            return judge_with_field(at, np.random.default_rng(7)).difference is not None
+        return not compare(at).ok
     except ProofError:
         return True
 

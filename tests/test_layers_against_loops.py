@@ -21,13 +21,13 @@ from claim_values import Values, shape
 from evaluate import Evaluator
 from layer_cases import CASES
 from layer_peers import plain_forward, plain_gradient
+from kinds import linear_layers
 from layer_text import Case
 from numpy.typing import NDArray
 
 from derive.claim import Claim
 from derive.expr import Expr
 from derive.instance import claim_at
-from derive.layers import registry
 from derive.layers.base import Layer
 from derive.spelling import parse_layer
 
@@ -145,11 +145,11 @@ def test_the_definition_side(case: Case) -> None:
 
 
 def test_every_layer_is_met() -> None:
-    assert Counter(c.kind for c in smallest(3)).keys() == registry().keys()
+    assert Counter(c.kind for c in smallest(3)).keys() == linear_layers().keys()
     assert sum(work(c) < 20_000 for c in CASES) > 300
 
 
-@pytest.mark.parametrize("kind", registry())
+@pytest.mark.parametrize("kind", linear_layers())
 def test_a_wrong_operand_or_side_is_seen(kind: str) -> None:
     """Sabotage: an entry that is read moved by a thousandth shows on both sides."""
     for case in (c for c in smallest(3) if c.kind == kind):

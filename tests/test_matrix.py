@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import sympy
 from command import backflip
+from kinds import linear_layers
 from layer_peers import plain_forward
 from layer_text import Case
 from test_document import compiled, flat
@@ -23,7 +24,6 @@ import derive
 from derive.derivation import Derivation, differentiate
 from derive.document import render
 from derive.errors import LayerError, LimitError, ProofError
-from derive.layers import registry
 from derive.matrix import MOST_PRINTED, MatrixForm, _linear, matrix_form
 from derive.spelling import parse_layer
 
@@ -63,7 +63,9 @@ def small_enough(case: tuple[str, Shape]) -> bool:
 def test_every_layer_of_the_registry_is_met() -> None:
     met = {read[0].split("(")[0].removesuffix("1d").removesuffix("2d") for read in SMALL}
     every = {
-        re.sub(r"\dd$", "", n) for n, k in registry().items() if k.__module__.startswith("derive.layers.")
+        re.sub(r"\dd$", "", n)
+        for n, k in linear_layers().items()
+        if k.__module__.startswith("derive.layers.")
     }
     pads = {"ReflectionPad", "ReplicationPad"}
     assert every - met <= pads and all(any(c[0].startswith(p) for c in EXAMPLES) for p in pads)

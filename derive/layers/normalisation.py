@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -26,6 +26,7 @@ class _BatchNorm(Layer):
         affine: whether there are weight and bias, each of shape (num_features,).
         track_running_stats: whether running statistics are kept: operands running_mean and running_var.
         training: normalise by the batch's statistics, and return new running statistics.
+        bias: whether there is a bias beside the weight; without `affine` there is neither.
 
     In evaluation the running statistics are needed; without any PyTorch normalises by the batch's, as here.
     The variance that divides is the one over count, the running one over count - 1.
@@ -38,6 +39,7 @@ class _BatchNorm(Layer):
     affine: bool = True
     track_running_stats: bool = True
     training: bool = False
+    bias: bool = field(default=True, kw_only=True)
 
     ranks: ClassVar[tuple[int, ...]] = ()
     layout: ClassVar[str] = ""
@@ -45,12 +47,13 @@ class _BatchNorm(Layer):
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {
         "training": (True, False),
         "affine": (True, False),
+        "bias": (True, False),
         "track_running_stats": (True, False),
     }
 
     def __post_init__(self) -> None:
         positive_int("num_features", self.num_features)
-        for where in ("affine", "track_running_stats", "training"):
+        for where in ("affine", "track_running_stats", "training", "bias"):
             flag(where, getattr(self, where))
         exact("eps", self.eps)
         if self.momentum is None:
@@ -69,12 +72,28 @@ class _BatchNorm(Layer):
         return cls.ranks[0] - 2
 
     @classmethod
+    def chosen(cls, choices: Mapping[str, Any]) -> dict[str, Any]:
+        """Every discrete choice; no bias without `affine`."""
+        found = super().chosen(choices)
+        return found | {"bias": found["bias"] and found["affine"]}
+
+    @classmethod
+    def variants(cls) -> Iterator[dict[str, Any]]:
+        """Every combination of discrete choices, each once."""
+        return (choices for choices in super().variants() if cls.chosen(choices) == choices)
+
+    @classmethod
     def claims(cls, **choices: Any) -> dict[str, Claim]:
-        """Forward form, gradients, new running statistics; choices: training, affine, track_running_stats."""
+        """Forward form, gradients, new statistics; choices: training, affine, bias, track_running_stats."""
         chosen = cls.chosen(choices)
         tracked = chosen["track_running_stats"]
         batch = chosen["training"] or not tracked
-        return Normal(cls.places(chosen), batch, chosen["affine"], tracked).claims()
+        return Normal(cls.places(chosen), batch, chosen["affine"], tracked, chosen["bias"]).claims()
+
+    def own_choices(self) -> dict[str, Any]:
+        """The discrete choices; no bias without `affine`."""
+        found = super().own_choices()
+        return found | {"bias": self.bias and self.affine}
 
     def choices(self, input_shape: Sequence[int]) -> dict[str, Any]:
         return self.own_choices()

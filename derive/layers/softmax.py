@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -43,11 +43,6 @@ class _Rows(Layer):
                 got=str(found["axis"]),
             )
         return found
-
-    @classmethod
-    def variants(cls) -> Iterator[dict[str, Any]]:
-        """Every axis of every rank."""
-        return ({"rank": r, "axis": a} for r in cls.discrete["rank"] for a in range(r))
 
     def own_choices(self) -> dict[str, Any]:
         """Rank and axis as far as `dim` says them; they depend on the shape."""

@@ -26,13 +26,15 @@ class Normal:
     Args:
         places: spatial axes.
         training: whether the statistics are the batch's.
-        affine: whether there are weight and bias; tracked: whether running statistics are renewed.
+        affine: whether there is a weight; biased: and a bias.
+        tracked: whether running statistics are renewed.
     """
 
     places: int
     training: bool
     affine: bool = True
     tracked: bool = True
+    biased: bool = True
 
     @property
     def where(self) -> tuple[Index, ...]:
@@ -63,6 +65,11 @@ class Normal:
     @property
     def scale(self) -> tuple[Factor, ...]:
         return (self.channel("weight"),) if self.affine else ()
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The operands that are learned."""
+        return ("weight", "bias")[: self.affine + (self.affine and self.biased)]
 
     @property
     def root(self) -> Apply:
@@ -99,7 +106,7 @@ class Normal:
 
     def body(self) -> Expr:
         """weight * centred / deviation + bias."""
-        bias = (Sum((), (), (self.channel("bias"),)),) if self.affine else ()
+        bias = (Sum((), (), (self.channel("bias"),)),) if "bias" in self.learned else ()
         return Expr((Sum((), (), (*self.scale, self.full("centred"), self.root)), *bias))
 
     @property
@@ -111,7 +118,7 @@ class Normal:
     def model(self) -> Model:
         output = self.defined(self.full("output"), self.body(), "the layer")
         operands = [self.full("input").tensor]
-        operands += [self.channel(t).tensor for t in ("weight", "bias") if self.affine]
+        operands += [self.channel(t).tensor for t in self.learned]
         operands += [self.channel(t).tensor for t in ("running_mean", "running_var") if self.running]
         operands.append(self.eps)
         if self.training and self.tracked:
@@ -138,12 +145,11 @@ class Normal:
         right = self.defined(self.full("normalised"), self.body(), "centred, divided, scaled")
         found = {"output": model.forward(right), "input": self.input_claim(model)}
         g = self.full("grad_output")
-        if self.affine:
-            factors = {"weight": (g, self.full("centred"), self.root), "bias": (g,)}
-            for title, product in factors.items():
-                body = Expr((Sum(self.summed, (), product),))
-                back = self.defined(self.channel(f"grad_{title}"), body, "a channel's sum")
-                found[title] = model.gradient(self.channel(title).tensor, back)
+        factors = {"weight": (g, self.full("centred"), self.root), "bias": (g,)}
+        for title in self.learned:
+            body = Expr((Sum(self.summed, (), factors[title]),))
+            back = self.defined(self.channel(f"grad_{title}"), body, "a channel's sum")
+            found[title] = model.gradient(self.channel(title).tensor, back)
         if self.training and self.tracked:
             for definition in self.renewals():
                 title = definition.tensor.name
