@@ -15,10 +15,11 @@ from typing import Any
 
 from derive.certify import Obligation, discharge, known, refuse, to_show
 from derive.claim import Argument, Certificate, Claim, Fact, Setting, Step
+from derive.equality import same
 from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor, single
 from derive.functions import PARAMETERS
 from derive.index import Form, Index, Within, Zero
-from derive.steps import Context, is_name, replay, same, sizes_of
+from derive.steps import Context, is_name, replay, sizes_of
 
 
 def upkeep(claim: Claim) -> list[Obligation]:

@@ -11,11 +11,12 @@ from typing import Any
 
 from derive.check import upkeep
 from derive.claim import Argument, Claim, Step
+from derive.equality import same
 from derive.errors import ProofError
 from derive.expr import Apply, Expr, Read, Sum
 from derive.oracle import Oracle
 from derive.rules import Proposal, cancel, chain, collect, delta, guard, reindex, shear, unfold
-from derive.steps import Context, replay, same, sizes_of
+from derive.steps import Context, replay, sizes_of
 
 Rule = Callable[[Context, Expr], Iterable[Proposal]]
 

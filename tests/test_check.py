@@ -13,6 +13,7 @@ from mutants import MUTANTS, mutant_claim
 from derive.certify import Obligation, certified
 from derive.check import check, upkeep
 from derive.claim import Argument, Certificate, Claim, Fact
+from derive.equality import same
 from derive.errors import ProofError
 from derive.expr import Expr, Read, Sum
 from derive.index import ONE, Form, Index, Within, Zero, name
@@ -21,7 +22,7 @@ from derive.layers.conv import Conv2d
 from derive.oracle import Oracle, stored_oracle
 from derive.proof import Theorem, theorem
 from derive.search import search
-from derive.steps import Context, replay, same
+from derive.steps import Context, replay
 from derive.strategy import argue
 
 ODD = {"stride": (2, 3), "padding": ((1, 2), (0, 1)), "dilation": (2, 1), "groups": 2}

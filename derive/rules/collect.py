@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from derive.equality import same_term
 from derive.expr import Expr
 from derive.rules import Proposal
-from derive.steps import Context, same_term
+from derive.steps import Context
 
 
 def propose(context: Context, expr: Expr) -> Iterator[Proposal]:
