@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 from derive.claim import Claim
-from derive.expr import Definition, Expr, Partial, Read, Sum, substitute
+from derive.expr import Definition, Expr, Partial, Read, Sum, entry_of, substitute
 from derive.index import ONE, ZERO, Index
 
 
@@ -17,7 +18,8 @@ def read_by(claim: Claim, expr: Expr) -> set[str]:
     while pending:
         for term in pending.pop().terms:
             for factor in term.factors:
-                for read in (factor.of, factor.wrt) if isinstance(factor, Partial) else (factor,):
+                for read in (factor.of, factor.wrt) if isinstance(factor, Partial) else (entry_of(factor),):
+                    assert read is not None
                     definition = claim.setting.definition(read.tensor.name)
                     if read.tensor.name not in found and definition is not None:
                         pending.append(definition.body)
@@ -44,6 +46,9 @@ def with_body(claim: Claim, definition: Definition, body: Expr) -> Claim:
 
 
 def changed(definition: Definition) -> Iterator[tuple[str, Expr]]:
+    if not definition.body.terms:
+        for scale in (1, -2):
+            yield f"{scale} for nothing", Expr((Sum((), (), (), Fraction(scale)),))
     for t, term in enumerate(definition.body.terms):
         for said, new in changed_terms(term, definition.indices):
             yield said, definition.body.with_term(t, (new,))

@@ -10,14 +10,17 @@ import random
 from math import prod
 from typing import Any
 
+import numpy as np
 import pytest
 from between_cases import BILINEAR, CASES
 from between_torch import Sized, Sizes, Tensors, torch
 from evaluate import Evaluator, draw
 
 from derive.between import theorem_between, theorems_between
+from derive.evaluate import Evaluator as Stages
 from derive.instance import claim_at
 from derive.layers.base import user_shape
+from derive.numbers_reals import Reals
 
 
 def values(title: str, part: str, sizes: Sizes) -> tuple[Tensors, Any]:
@@ -51,5 +54,41 @@ def test_both_sides_in_torch(title: str, part: str) -> None:
     assert torch.equal(one, two) and torch.equal(one, ours)
 
 
+ENTROPY = theorem_between("softmax-cross-entropy").claims(2)
+SIZES = {"N": 2, "C": 4, "H": 2, "W": 3}
+
+
+def entropy_in_torch(part: str, given: Tensors) -> Any:
+    """The gradient that the part is about, by PyTorch's autograd of its own softmax and logarithm."""
+    x = given["input"].requires_grad_(True)
+    y = given["portions"] / given["portions"].sum(1, keepdim=True) if part == "sum 1" else given["target"]
+    p = torch.log(torch.softmax(x, 1)) if part == "layers" else torch.log_softmax(x, 1)
+    (found,) = torch.autograd.grad(-(y * p).sum(), x)
+    return found
+
+
+@pytest.mark.parametrize("part", [p for p in ENTROPY if p != "shift"])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_softmax_and_cross_entropy_in_torch(part: str, wrong: bool) -> None:
+    """Our right side with its derived bound, which PyTorch's computation may be off by as well.
+
+    Sabotage: the same with one target entry changed in its last digits is outside of the bound.
+    """
+    claim = claim_at(ENTROPY[part], SIZES)
+    rng = np.random.default_rng(5)
+    arrays = {
+        t.name: rng.uniform(0.1, 2, [int(n.constant or 0) for n in t.shape]) for t in claim.setting.inputs
+    }
+    at = Stages(claim.setting, reals := Reals("float64")).at(arrays)
+    ours = at.right(claim)
+    given = {n: torch.tensor(a) for n, a in arrays.items()}
+    if wrong:
+        given["portions" if part == "sum 1" else "target"][0, 1, 0, 0] *= 1 + 1e-11
+    theirs = entropy_in_torch(part, given).numpy().reshape(-1)
+    apart = np.abs(theirs - reals.plain(ours)) <= 2 * reals.error(ours)
+    assert not apart.all() if wrong else apart.all()
+
+
 def test_every_part_has_a_case() -> None:
-    assert set(CASES) == {(n, part) for n, t in theorems_between().items() for part in t.claims(2)}
+    cases = {*CASES, *(("softmax-cross-entropy", part) for part in ENTROPY)}
+    assert cases == {(n, part) for n, t in theorems_between().items() for part in t.claims(2)}
