@@ -38,6 +38,8 @@ OWN: Mapping[str, str] = {
     "filter": "the filter as textbooks write it",
     "first": "the first kernel",
     "second": "the second kernel",
+    "portions": "any numbers for the classes of a place, their sum not 0",
+    "all_portions": "the sum of the portions of a place",
 }
 """Tensors that only these theorems have; the other helpers are said by their definitions."""
 
@@ -137,7 +139,8 @@ def part_blocks(part: str, theorem: Theorem, number: int) -> list[Block]:
     more = [span for name, said in own.items() for span in (" ", Called(name), f": {said}.")]
     known = [name for name in names if name in TENSORS and name not in own]
     about = (*letters(known), *more, CONVENTIONS, *channels(sizes_of(setting), builder))
-    sizes: Inline = (Strong("Sizes:"), " ", *sizes_said(sizes_of(setting)), ".")
+    classes = {"C": "classes"} if "probability" in names or "total" in names else {}
+    sizes: Inline = (Strong("Sizes:"), " ", *sizes_said(sizes_of(setting), classes), ".")
     given = tuple(defined(d, builder) for d in (*setting.definitions, claim.right))
     return [
         Heading((part,), 2),
@@ -147,17 +150,28 @@ def part_blocks(part: str, theorem: Theorem, number: int) -> list[Block]:
         Displays(given),
         Paragraph((Strong("Chain:"),)),
         Displays((Display(builder.expr(claim.left), links),)),
+        *_used_once(theorem, number),
         Paragraph((Strong("Hypotheses:"), " ", *hypotheses(setting.facts, builder), ".")),
     ]
 
 
-def sizes_said(sizes: frozenset[str]) -> Inline:
-    """Each size in words, those of one meaning together."""
+def _used_once(theorem: Theorem, number: int) -> list[Block]:
+    """Where the target's sum being 1 is used, in the theorem that supposes it."""
+    lines_ = enumerate(general_lines(theorem), start=number + 1)
+    places = [place for place, line in lines_ if line.rule == "cancel" and "all_portions" in line.reason]
+    if len(places) != 1:
+        return []
+    said = " is where the target's sum being 1 is used: the sum of the portions times its inverse. No other "
+    return [Paragraph((Strong("Sum 1:"), f" Equation ({places[0]}){said}step depends on it."))]
+
+
+def sizes_said(sizes: frozenset[str], own: Mapping[str, str] | None = None) -> Inline:
+    """Each size in words, those of one meaning together; `own` are meanings of this theorem alone."""
     groups: dict[str, list[str]] = {}
     order = list(SIZES)
     for size in sorted(sizes, key=lambda n: (order.index(_kind(n)), n)):
         kind = _kind(size)
-        said = BAND if "v_w" in sizes and kind in "uvtw" else SIZES[kind]
+        said = BAND if "v_w" in sizes and kind in "uvtw" else {**SIZES, **(own or {})}[kind]
         inside = " in a group" if kind in "CMK" and "groups" in sizes else ""
         groups.setdefault(said + inside, []).append(size)
     out: list[Span] = []

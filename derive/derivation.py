@@ -116,6 +116,7 @@ class Derivation:
         return (
             "entries outside a tensor count as zero only where a bracket says so",
             "the loss depends on the operands through the output alone",
+            *self.layer.assumptions(),
             *([f"arguments that the text leaves open: {', '.join(open_ones)}"] if open_ones else []),
             f"sizes: {', '.join(f'{n} = {v}' for n, v in self.sizes.items())} (hypotheses checked at these)",
         )
@@ -123,9 +124,26 @@ class Derivation:
     def element(self, index: Sequence[int]) -> sympy.Expr:
         """The closed form's entry at a 0-based, full-rank index of the user's shape.
 
-        Returns a SymPy expression over IndexedBase("grad_output"), IndexedBase("weight"), ...
+        Returns a SymPy expression over IndexedBase("grad_output"), IndexedBase("weight"), ...; functions are
+        their formulas with the layer's parameters, and tensors that may hold anything are 0.
         Raises LayerError where the index does not fit the shape.
         """
+        from derive.meaning import Meaning
+        from derive.staged import constants
+
+        values = self._values(index)
+        tables = constants(self.layer, self.claim, self.input_shape)
+        means = Meaning(self.claim.setting, tables=tables, parameters=self.layer.parameters())
+        return means.expr(self.claim.right.body, values)
+
+    def staged_element(self, index: Sequence[int], kept: frozenset[str]) -> sympy.Expr:
+        """The same entry with the tensors of `kept` as symbols and functions standing for themselves."""
+        from derive.staged import entry
+
+        return entry(self.claim, self._values(index), kept, self.layer.tables(self.input_shape))
+
+    def _values(self, index: Sequence[int]) -> dict[str, int]:
+        """The claim's indices at an entry; LayerError where it is none."""
         where = tuple(index)
         fits = len(where) == len(self.shape) and all(
             isinstance(i, int) and 0 <= i < n for i, n in zip(where, self.shape, strict=True)
@@ -135,12 +153,8 @@ class Derivation:
                 "no such entry", where=f"element of {self.claim.right.tensor.name}",
                 expected=f"an index of shape {self.shape}, 0-based", got=repr(where),
             )  # fmt: skip
-        from derive.meaning import entry
-
         inner = internal_index(self.general.target, where, self.sizes)
-        values = {i.name: v for i, v in zip(self.claim.indices, inner, strict=True)}
-        tables = self.layer.tables(self.input_shape)
-        return entry(self.claim.setting, self.claim.right.body, values, tables)
+        return {i.name: v for i, v in zip(self.claim.indices, inner, strict=True)}
 
     def to_text(self) -> str:
         return self._rendered("text")

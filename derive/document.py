@@ -7,7 +7,7 @@ and prints ':='. A test keeps the other files from making one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from derive.expr import Definition
 from derive.family import family, given, helper_definitions
 from derive.instance import tidy, unit_values
 from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed, tables_shown
+from derive.legend_nonlinear import Slope, applied_functions, domain, indicators, internal, results, shifts
 from derive.notation.build import Builder, entry, polynomial
 from derive.notation.tree import (
     Array,
@@ -40,12 +41,15 @@ from derive.notation.tree import (
 from derive.numbered import Numbered
 from derive.remarks import COUNTS, remarks
 from derive.steps import sizes_of
+from derive.writing import SUFFIXES, printed, save_page
 
 if TYPE_CHECKING:
     from derive.derivation import Derivation, Line
 
+__all__ = ["SUFFIXES", "checked", "defined", "expanded", "page", "printed", "render", "save", "save_page"]
 
-def checked(line: Line, builder: Builder, number: str) -> Link:
+
+def checked(line: Line | Slope, builder: Builder, number: str) -> Link:
     """'= right side' of a checked line, its reason and number; refuses a line without a label."""
     if not getattr(line, "label", ""):
         raise ProofError(
@@ -54,6 +58,8 @@ def checked(line: Line, builder: Builder, number: str) -> Link:
             expected="a line with a proof label",
             got=f"{line.lhs} -> {line.rhs}",
         )
+    if isinstance(line, Slope):
+        return Link(Relation.EQUAL, line.rhs, (line.reason,), number)
     right = right_side(line.lhs, line.rhs, builder)
     return Link(Relation.EQUAL, right, reason([line], builder), number)
 
@@ -84,14 +90,17 @@ def page(derivations: Mapping[str, Derivation]) -> Page:
     if not derivations:
         raise LayerError("nothing to print", where="render", expected="at least one derivation")
     some = next(iter(derivations.values()))
-    numbered = number(derivations)
-    ordered = [numbered[w] for w in derivations]
-    blocks: list[Block] = [*_head(some, list(derivations.values())), *_questions(numbered), *_setting(some)]
-    for item in ordered:
+    more = internal(some) if "input" in derivations else {}
+    numbered = number({**derivations, **more})
+    ordered = list(derivations.values())
+    functions = applied_functions(ordered)
+    head = _head(some, ordered, bool(functions[1]))
+    blocks: list[Block] = [*head, *_questions(numbered), *_setting(some), *_functions(*functions)]
+    for item in numbered.values():
         blocks += section(item)
     if "input" in derivations:
         blocks += _matrix(some)
-    blocks += all_sizes(list(derivations.values()))
+    blocks += all_sizes(ordered)
     title = ("Gradients of ", Code(repr(some.layer)), " at input ", Code(_shape(some.input_shape)))
     return Page(title, tuple(blocks))
 
@@ -106,15 +115,19 @@ def number(derivations: Mapping[str, Derivation]) -> dict[str, Numbered]:
     return found
 
 
-def _head(some: Derivation, every: Sequence[Derivation]) -> list[Block]:
+def _head(some: Derivation, every: Sequence[Derivation], slopes: bool) -> list[Block]:
     """Shapes, the label of the proof, what is assumed."""
     shapes = [f"{o.name} {_shape(o.shape)}" for o in some.layer.operands(some.input_shape)]
     labels = list(dict.fromkeys(d.label for d in every))
-    told = "Every equality below is a checked step at these sizes, or an entry expanded from the last step."
+    told = "Every equality below is a checked step at these sizes, or an entry expanded from the last step"
+    told += ", or a derivative of a printed formula with its own label." if slopes else "."
     proof: Inline = (Strong("Proof:"), f" {'; '.join(labels)}. {told}")
-    supposed = list(dict.fromkeys(a for d in every for a in d.assumptions if not a.startswith("sizes:")))
+    said = some.layer.assumptions()
+    supposed = list(dict.fromkeys(a for d in every for a in d.assumptions if a not in said))
+    supposed = [a for a in supposed if not a.startswith("sizes:")]
     assumed: Inline = (Strong("Assumed:"), f" {'; '.join(supposed)}.")
-    return [Paragraph((Strong("Shapes:"), f" {', '.join(shapes)}.")), Paragraph(proof), Paragraph(assumed)]
+    shown = Paragraph((Strong("Shapes:"), f" {', '.join(shapes)}."))
+    return [shown, Paragraph(proof), *domain(some), Paragraph(assumed)]
 
 
 def _questions(numbered: Mapping[str, Numbered]) -> list[Block]:
@@ -122,10 +135,16 @@ def _questions(numbered: Mapping[str, Numbered]) -> list[Block]:
     return [Heading((COUNTS[len(answers)],), 2), *(Paragraph(a) for a in answers)] if answers else []
 
 
+def _functions(about: list[Block], slopes: Sequence[Slope]) -> list[Block]:
+    """The functions applied, with their derivatives."""
+    rows = tuple(Display(s.lhs, (checked(s, Builder(), ""),)) for s in slopes)
+    return [*about, *([Displays(rows)] * bool(rows))]
+
+
 def _setting(some: Derivation) -> list[Block]:
-    """Symbols, sizes, the definition of the layer and of the loss, and the constants."""
+    """Symbols, sizes, the definition of the layer and of the loss, and what fills or explains them."""
     builder = Builder(some.sizes)
-    kind, layer = family(some), given(some.claim)
+    kind, layer = family(some), (*given(some.claim), *results(some))
     names = [t.name for t in some.general.setting.inputs] + [d.tensor.name for d in layer]
     return [
         Heading(("The layer",), 2),
@@ -133,6 +152,8 @@ def _setting(some: Derivation) -> list[Block]:
         Paragraph((Strong("Sizes:"), " ", *sizes_listed(some.sizes, kind, len(layer) > 2), ".")),
         Displays(tuple(defined(d, builder) for d in layer)),
         *tables_shown(some.layer.tables(some.input_shape), some.claim.setting.inputs),
+        *indicators(some, builder),
+        *shifts(some),
     ]
 
 
@@ -146,7 +167,7 @@ def section(item: Numbered) -> list[Block]:
     if helpers:
         blocks += [Paragraph(("where",)), Displays(tuple(defined(d, builder) for d in helpers))]
     blocks += [Heading(("Derivation",), 3), Displays((Display(builder.expr(derivation.claim.left), links),))]
-    return [*blocks, *_entries(item)]
+    return [*blocks, *_entries(item)] if derivation.claim.right.body.terms else blocks
 
 
 def chain(item: Numbered, builder: Builder) -> tuple[Link, ...]:
@@ -194,6 +215,9 @@ def _entries(item: Numbered) -> list[Block]:
     tensor = derivation.claim.right.tensor.name
     found: Entries = entries(derivation)
     blocks: list[Block] = [Heading(("Entries" if found.elided else "Every entry",), 3)]
+    if standing := found.standing:
+        listed = [span for name in standing for span in (Array(name), ", ")][:-1]
+        blocks.append(Paragraph(("Entries of ", *listed, " stand for themselves.")))
     if found.rows:
         blocks.append(Displays(tuple(expanded(tensor, row, found.most) for row in found.rows)))
     if found.elided:
@@ -206,7 +230,9 @@ def _entries(item: Numbered) -> list[Block]:
 
 
 def _matrix(some: Derivation) -> list[Block]:
-    """A small layer as a matrix."""
+    """A small linear layer as a matrix; one that chooses entries is none."""
+    if some.layer.codes(some.input_shape):
+        return []
     from derive.matrix import section as matrix_section
 
     found = matrix_section(some.layer, some.input_shape)
@@ -258,40 +284,6 @@ def render(derivations: Mapping[str, Derivation], format: str = "text", style: s
     return printed(page(derivations), format, style)
 
 
-def printed(document: Page, format: str, style: str = "fragment") -> str:
-    """A page as text; the formats and styles are those of `render`."""
-    writer = _writers().get((format, style if format == "latex" else ""))
-    if writer is None:
-        raise LayerError(
-            "unknown format",
-            where="format, style",
-            expected="text, latex (fragment, standalone), md, html",
-            got=f"{format!r}, {style!r}",
-        )
-    return writer(document)
-
-
-def _writers() -> dict[tuple[str, str], Callable[[Page], str]]:
-    from derive.notation import html_page, latex_page, markdown_page, text
-
-    return {
-        ("text", ""): text.page,
-        ("latex", "fragment"): latex_page.fragment,
-        ("latex", "standalone"): latex_page.standalone,
-        ("md", ""): markdown_page.page,
-        ("html", ""): html_page.page,
-    }
-
-
-SUFFIXES = {
-    ".tex": ("latex", "standalone"),
-    ".pdf": ("latex", "standalone"),
-    ".md": ("md", "fragment"),
-    ".txt": ("text", "fragment"),
-    ".html": ("html", "fragment"),
-}
-
-
 def save(derivations: Mapping[str, Derivation], path: str | Path) -> None:
     """Write the document to a file, whole or not at all; the suffix decides the format.
 
@@ -299,20 +291,3 @@ def save(derivations: Mapping[str, Derivation], path: str | Path) -> None:
     where the file cannot be written or, for .pdf, where there is no TeX.
     """
     save_page(page(derivations), path)
-
-
-def save_page(document: Page, path: str | Path, style: str = "") -> None:
-    """The same for a page; `style` is what a .tex is written as where that is not standalone."""
-    from derive.pdf import compile_pdf, write_whole
-
-    target = Path(path)
-    if target.suffix not in SUFFIXES:
-        raise LayerError(
-            "unknown kind of file",
-            where=str(path),
-            expected=", ".join(SUFFIXES),
-            got=target.suffix or "no suffix",
-        )
-    format, usual = SUFFIXES[target.suffix]
-    text = printed(document, format, style or usual)
-    write_whole(target, compile_pdf(text) if target.suffix == ".pdf" else text.encode())

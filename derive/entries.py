@@ -8,11 +8,14 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING
 
-from derive.expr import Expr, Partial, Read, Sum
+from derive.expr import Expr, Factor, Partial, Sum, entry_of
 from derive.index import Zero
 from derive.notation.build import Monic, monomials
+from derive.staged import applies, stages, tensors
 
 if TYPE_CHECKING:
+    import sympy
+
     from derive.derivation import Derivation
 
 MOST_WRITTEN = 120
@@ -23,6 +26,10 @@ MOST_IN_ONE = 16
 
 MOST_EXPANDED = 4096
 """Products that an entry may have for it to be expanded at all; three such entries are expanded at most."""
+
+
+MOST_CHOSEN = 1024
+"""The same for a layer that chooses entries, whose indicators have many indices."""
 
 
 @dataclass(frozen=True)
@@ -36,42 +43,103 @@ class Row:
 
 @dataclass(frozen=True)
 class Entries:
-    """The rows to write; `elided` entries are not written; `bound` products in an entry at most."""
+    """The rows to write; `elided` entries are not written; `bound` products in an entry at most.
+
+    `kept` are the defined tensors whose entries stand for themselves in the rows.
+    """
 
     rows: tuple[Row, ...]
     elided: int
     bound: int
     most: int
+    kept: frozenset[str] = frozenset()
+
+    @property
+    def standing(self) -> tuple[str, ...]:
+        """Those of `kept` that occur in the rows."""
+        factors = [f for row in self.rows for _, product_ in row.terms for f in product_]
+        names = (f[0] if f[0] in self.kept else str(f[1][0]) if f[1] else "" for f in factors)
+        return tuple(dict.fromkeys(n for n in names if n in self.kept))
 
 
 def entries(derivation: Derivation) -> Entries:
-    """Every entry of a small gradient; corner, edge and interior entries of a large one."""
-    shape, bound = derivation.shape, products_bound(derivation)
+    """Every entry of a small gradient; corner, edge and interior entries of a large one.
+
+    Where functions are applied, the stages that they stand on are kept; where that is still too long, all
+    definitions are.
+    """
+    first, *more = _choices(derivation)
+    if more and staged_bound(derivation, first) > MOST_WRITTEN:
+        return _chosen(derivation, more[-1])
+    found = _chosen(derivation, first)
+    return _chosen(derivation, more[-1]) if found.elided and more else found
+
+
+def _choices(derivation: Derivation) -> list[frozenset[str]]:
+    """What may be kept: nothing for a polynomial; else the stages of functions, then every definition."""
+    claim = derivation.claim
+    if not applies(claim):
+        return [frozenset()]
+    own = stages(claim, derivation.layer.tables(derivation.input_shape))
+    every = frozenset(d.tensor.name for d in claim.setting.definitions)
+    return [own] if own == every else [own, every]
+
+
+def _chosen(derivation: Derivation, kept: frozenset[str]) -> Entries:
+    shape = derivation.shape
+    bound = staged_bound(derivation, kept) if applies(derivation.claim) else products_bound(derivation)
     count = prod(shape)
-    if bound > MOST_EXPANDED:
-        return Entries((), count, bound, 0)
-    every = _all(derivation) if count <= MOST_WRITTEN else None
+    most = MOST_CHOSEN if derivation.layer.codes(derivation.input_shape) else MOST_EXPANDED
+    if bound > most:
+        return Entries((), count, bound, 0, kept)
+    every = _all(derivation, kept) if count <= MOST_WRITTEN else None
     if every is not None:
-        return Entries(every, 0, bound, MOST_WRITTEN)
+        return Entries(every, 0, bound, MOST_WRITTEN, kept)
     places = samples(shape, _spatial(derivation))[: max(3, 3 * MOST_EXPANDED // (4 * max(1, bound)))]
-    rows = tuple(_row(derivation, place, index) for place, index in places)
-    return Entries(rows, count - len(rows), bound, MOST_IN_ONE)
+    rows = tuple(_row(derivation, place, index, kept) for place, index in places)
+    return Entries(rows, count - len(rows), bound, MOST_IN_ONE, kept)
 
 
-def _all(derivation: Derivation) -> tuple[Row, ...] | None:
+def _all(derivation: Derivation, kept: frozenset[str]) -> tuple[Row, ...] | None:
     """Every entry, or None as soon as there is too much to write."""
     rows: list[Row] = []
     written = 0
     for index in product(*map(range, derivation.shape)):
-        rows.append(_row(derivation, "", index))
+        rows.append(_row(derivation, "", index, kept))
         written += max(1, len(rows[-1].terms))
         if written > MOST_WRITTEN:
             return None
     return tuple(rows)
 
 
-def _row(derivation: Derivation, place: str, index: tuple[int, ...]) -> Row:
-    return Row(place, index, tuple(monomials(derivation.element(index))))
+def _row(derivation: Derivation, place: str, index: tuple[int, ...], kept: frozenset[str]) -> Row:
+    if applies(derivation.claim):
+        return Row(place, index, tuple(monomials(derivation.staged_element(index, kept))))
+    return Row(place, index, tuple(monomials(_flat(derivation.element(index)))))
+
+
+def _flat(value: sympy.Expr) -> sympy.Expr:
+    """Multiplied out, where a sum is a factor of a product."""
+    terms = value.args if value.is_Add else (value,)
+    return value.expand() if any(f.is_Add for t in terms if t.is_Mul for f in t.args) else value
+
+
+def staged_bound(derivation: Derivation, kept: frozenset[str]) -> int:
+    """No entry has more products than its sums have terms, where all but `kept` is expanded."""
+
+    def bound(expr: Expr) -> int:
+        return sum(_values(t) * prod(opened(n) for f in t.factors for n in _names(f)) for t in expr.terms)
+
+    def opened(name: str) -> int:
+        found = derivation.claim.setting.definition(name)
+        return 1 if found is None or name in kept else bound(found.body)
+
+    return bound(derivation.claim.right.body)
+
+
+def _names(factor: Factor) -> list[str]:
+    entry = entry_of(factor)
+    return [] if entry is None else [entry.tensor.name]
 
 
 def products_bound(derivation: Derivation) -> int:
@@ -107,7 +175,7 @@ def _pins(equation: Zero, name: str) -> bool:
 
 def reads(expr: Expr) -> frozenset[str]:
     """The names of the tensors that an expression reads."""
-    return frozenset(f.tensor.name for t in expr.terms for f in t.factors if isinstance(f, Read))
+    return tensors(expr)
 
 
 def _derives(expr: Expr) -> bool:

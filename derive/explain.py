@@ -10,12 +10,13 @@ from derive.errors import LayerError
 LABELS = {
     "ALL SIZES (certificate)": """
         Holds for every batch, channel, window, stride, padding and image size (whatever sizes the layer has)
-        that meets the printed hypotheses, and for every value of the constants that stand in a table. Both
-        sides were rewritten to one form by rules; a short checker without a solver replayed each step and
-        verified the stored certificate of each side condition. Stands on derive/check.py, certify.py,
-        index.py, expr.py, claim.py and steps.py, and on the printed definition being the layer you mean.
-        Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked,
-        `backflip check FILE` replays it.""",
+        that meets the printed hypotheses, for every value of the constants that stand in a table, and on the
+        printed domain. Functions enter by their derivatives alone (derive/functions.py). Both sides were
+        rewritten to one form by rules; a short checker without a solver replayed each step and verified the
+        stored certificate of each side condition. Stands on derive/check.py, certify.py, index.py, expr.py,
+        claim.py, steps.py and functions.py, and on the printed definition being the layer you mean. Says
+        nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked, `backflip
+        check FILE` replays it.""",
     "THIS SIZE, n identities, exhaustive": """
         At this input shape all n entries of the forward form and of every gradient were compared as integer
         polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing
@@ -25,9 +26,19 @@ LABELS = {
         flip, correlate program agree. Of a function of yours it says that every entry it returned on symbols
         is the right polynomial. Says nothing of other sizes or of rounding.""",
     "CHECKED, miss probability <= 2^-k": """
-        Both sides were evaluated on random whole numbers (multiples of the denominators of the layer's
-        constants) by exact arithmetic and agreed; a difference would have shown except with the stated
-        probability, if each entry is a polynomial of degree at most 2 in the operands. Not a proof.""",
+        Both sides were evaluated by exact arithmetic and agreed; a difference would have shown except with
+        the stated probability. Layers that apply functions, and graphs: at random numbers modulo 2^61 - 1,
+        where every function but the inverse is an unknown random one; what agrees there agrees as formulas in
+        these functions and their derivatives. A function of yours: on random whole numbers (multiples of the
+        denominators of the layer's constants), if each entry is a polynomial of degree at most 2 in the
+        operands. Not a proof.""",
+    "DERIVATIVE (differential field)": """
+        The printed formula of f' is the derivative of the printed formula of f, on every piece of the line:
+        both were written as rational functions of x, the parameters and one indeterminate for each
+        exponential, logarithm, error function, tanh, root or power, whose derivatives are the textbook's; the
+        derivative was taken by the chain rule and compared by cross-multiplying. Exact, nothing simplified,
+        nothing sampled. At the points between two pieces f' is PyTorch's choice. Stands on
+        derive/functions_field.py and on the formulas being the functions meant. Says nothing of rounding.""",
     "TESTED": """
         Results agreed on the stated inputs within the stated bound. Nothing is said of other inputs. Not a
         proof.""",

@@ -24,16 +24,27 @@ FORMS = {
     "added": "adding",
     "joined": "adding",
     "multiplied": "product",
+    "applied": "activation",
+    "copied": "copying",
+    "scaled": "entrywise",
+    "product": "entrywise",
+    "normalised": "softmax",
+    "reduced": "loss",
+    "selected": "selection",
+    "placed": "unpooling",
+    "rooted": "powers",
 }
 """What the forward form is called, and which family of layers has it."""
 
 
 def family_of(layer: Layer, input_shape: Sequence[int]) -> str:
-    """One of the values of FORMS, "transposed", or "" for a layer of no family known here."""
+    """One of the values of FORMS, "transposed", "normalisation", or "" for a layer of no family here."""
     choices = layer.choices(input_shape)
     claim = claims_of(type(layer), choices)["output"]
     if claim.setting.definition("spread_input") is not None:
         return "transposed"
+    if claim.setting.definition("centred") is not None:
+        return "normalisation"
     return FORMS.get(claim.right.tensor.name, "")
 
 

@@ -9,7 +9,7 @@ from derive.claim import Fact
 from derive.expr import Tensor
 from derive.index import Form, name
 from derive.notation.build import Builder, rational
-from derive.notation.symbols import AXES, TENSORS, split
+from derive.notation.symbols import AXES, CONSTANTS, TENSORS, split
 from derive.notation.tree import (
     Array,
     Block,
@@ -74,11 +74,37 @@ OWN: dict[str, dict[str, str]] = {
     },
     "adding": {"n": "lengths of the input's axes", "m": "other's length on the axis of the join"},
     "product": {"N": "leading axes", "C": "input features", "K": "output features"},
+    "selection": {"k": "window", "p": "padding before", "q": "padding after, with what hangs over"},
+    "powers": {"k": "window", "q": "what a last window hangs over"},
+    "loss": {"C": "classes"},
 }
 """What sizes mean in the layers of one family, where that is something else."""
 
 MODES = {"p": "places put before", "q": "places put after"}
 """What the padding of a convolution is where it is not zeros."""
+
+NUMBERED = {"N": "lengths of the axes", "L": "lengths of the places", "D": "lengths of the places"}
+"""What a size means whose axis has a number: N_0, N_1."""
+
+MEANINGS: dict[str, dict[str, str]] = {
+    "product": {"weight": "the weights"},
+    "pooling": {"weight": "the weights"},
+    "powers": {
+        "total": "the sum of powers over each window",
+        "handed": "grad_output times the derivative of the root",
+    },
+    "loss": {
+        "mass": "what each class weighs: the target, smoothed and weighted",
+        "weight": "the weight of each entry",
+    },
+    "normalisation": {
+        "weight": "the factor of each channel",
+        "bias": "what is added to each channel",
+        "kept": "the part of the old running statistics that is kept, a constant",
+    },
+    "entrywise": {"other": "the second input"},
+}
+"""What tensors mean in the layers of one family, where that is something else."""
 
 LENGTHS = {"D": "depth", "H": "height", "W": "width"}
 
@@ -86,7 +112,7 @@ LENGTHS = {"D": "depth", "H": "height", "W": "width"}
 def size_meaning(size: str, sizes: Collection[str], family: str = "", staged: bool = False) -> str:
     """A size in words, or ""; `staged` where the padding is a definition of its own."""
     base, below, _ = split(size)
-    found = OWN.get(family, {}).get(base)
+    found = OWN.get(family, {}).get(base) or (NUMBERED.get(base, "") if below.isdigit() else "")
     if found:
         return found
     if staged and base in MODES:
@@ -105,8 +131,7 @@ def letters(tensors: Sequence[str], family: str = "") -> Inline:
     out: list[Span] = []
     for tensor in dict.fromkeys(tensors):
         meaning = TENSORS[tensor].meaning if tensor in TENSORS else tensor
-        if tensor == "weight" and family in ("product", "pooling"):
-            meaning = "the weights"
+        meaning = MEANINGS.get(family, {}).get(tensor, meaning)
         out += [Called(tensor), f": {meaning}", "; "]
     return (*out[:-1], ".")
 
@@ -196,7 +221,7 @@ def tables_shown(tables: Mapping[str, Sequence[Fraction]], inputs: Sequence[Tens
 
 def _listed_table(title: str, values: Sequence[Fraction]) -> Display:
     """A number, or its values in a row."""
-    if title == "share":
+    if len(values) == 1 and title in ("share", *CONSTANTS):
         return Display(Array(title), (Link(Relation.DEFINED, rational(values[0])),))
     shown: list[Node] = [rational(v) for v in values[:MOST_VALUES]]
     if len(values) > MOST_VALUES:

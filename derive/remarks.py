@@ -13,6 +13,7 @@ from derive.notation.build import Builder
 from derive.notation.tree import Array, Inline, Name, Sign, Strong
 from derive.numbered import Numbered, counted, listed
 from derive.remarks_layers import ANSWERS, repeated
+from derive.remarks_nonlinear import ANSWERS as NONLINEAR
 
 FLIP, STRIDE = Strong("Why is the kernel flipped?"), Strong("What if the stride is not 1?")
 
@@ -29,7 +30,8 @@ def remarks(numbered: Mapping[str, Numbered]) -> tuple[Inline, ...]:
     if shown.family == "convolution" or (shown.family == "pooling" and learned):
         more = (repeated(shown),) if shown.staged and shown.derivation.wrt == "input" else ()
         return (flip(numbered), stride(shown), *(m for m in more if m))
-    found = (answer(shown) for answer in ANSWERS.get(shown.family, ()))
+    answers = ANSWERS.get(shown.family) or NONLINEAR.get(shown.family, ())
+    found = (answer(shown) for answer in answers)
     return tuple(said for said in found if said)
 
 

@@ -65,10 +65,15 @@ def overlaps(here: Numbered) -> Inline:
 
 def windows(here: Numbered, tag: str) -> list[int]:
     """For each place of an input axis, how many output places of that axis read it."""
-    if here.family == "resampling":
+    if f"k_{tag}" not in here.sizes:
         return [sum(_in_band(here, tag, o, i) for o in _outs(here, tag)) for i in _ins(here, tag)]
     k, s, p = (here.size(letter, tag) for letter in "ksp")
-    return [sum(0 <= i + p - s * o < k for o in _outs(here, tag)) for i in _ins(here, tag)]
+    d = here.size("d", tag) or 1
+    return [sum(_tap(i + p - s * o, d, k) for o in _outs(here, tag)) for i in _ins(here, tag)]
+
+
+def _tap(offset: int, dilation: int, kernel: int) -> bool:
+    return offset % dilation == 0 and 0 <= offset // dilation < kernel
 
 
 def _ins(here: Numbered, tag: str) -> range:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import product
 
 from derive.derivation import differentiate
@@ -12,7 +13,7 @@ from derive.layers.base import Layer
 from derive.layers.conv import Conv1d, Conv2d
 from derive.layers.resampling import Downsample, UpsampleZeros
 
-Values = dict[str, int]
+Values = Mapping[str, int | Fraction]
 """Entries by name: "output[0, 1]" -> 37."""
 Place = tuple[int, ...]
 Grid = Mapping[Place, int]
@@ -31,7 +32,7 @@ class Found:
     @property
     def differing(self) -> list[str]:
         """Entries at which the notes' formula gives another value, or none, or one that does not exist."""
-        return [e for e in self.truth | self.claimed if self.truth.get(e) != self.claimed.get(e)]
+        return [e for e in {**self.truth, **self.claimed} if self.truth.get(e) != self.claimed.get(e)]
 
 
 # ---- numbers and what the proved claims give on them -----------------------------------------------
@@ -144,7 +145,7 @@ def left_side() -> Found:
     def at(r: int, c: int) -> int:
         return sum(x[r + a, c + b] * w[a, b] for a, b in taps((2, 2)))
 
-    claimed: Values = {}
+    claimed: dict[str, int] = {}
     for r, c in taps((2, 2)):
         claimed[f"output{[c, c]}"] = at(r, c)
     right = named("output", (2, 2), lambda o: at(*o))

@@ -1,6 +1,6 @@
-"""Owns the page of slips: statements of course notes about linear layers that do not hold, beside what does.
+"""Owns the page of slips: statements of course notes that do not hold, beside what does.
 
-Each slip is computed, not told: its formula is evaluated as the notes write it, on small whole numbers; what
+Each slip is computed, not told: its formula is evaluated as the notes write it, on small numbers; what
 holds is read off the layer's proved claim at the same numbers; the corrected formula is evaluated as well.
 """
 
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
-from derive import slip_cases
+from derive import slip_cases, slip_cases_losses
 from derive.slip_cases import Found, Values
 
 
@@ -29,14 +30,6 @@ class Slip:
     holds: str
     proved: tuple[str, ...]
     find: Callable[[], Found]
-
-
-LATER = (
-    "softmax of (0.23, 0.89, 0.45, 0.12) is (0.05, 0.7, 0.2, 0.05)",
-    "w_new = w_old - eta * dy/dw",
-    "softmax denominator sum_{i=1}^{k} e^{z_k}",
-)
-"""Slips about softmax and the descent step, which are not about linear layers: left out here."""
 
 
 SLIPS: tuple[Slip, ...] = (
@@ -118,6 +111,27 @@ SLIPS: tuple[Slip, ...] = (
         ("Conv2d: output",),
         slip_cases.drawn,
     ),
+    Slip(
+        "softmax of (0.23, 0.89, 0.45, 0.12) is (0.05, 0.7, 0.2, 0.05)",
+        "softmax of (0.23, 0.89, 0.45, 0.12) is (0.05, 0.7, 0.2, 0.05)",
+        "it is about (0.197, 0.381, 0.245, 0.176)",
+        ("Softmax: output",),
+        slip_cases_losses.softmax_numbers,
+    ),
+    Slip(
+        "softmax denominator sum_{i=1}^{k} e^{z_k}",
+        "softmax_i = e^(z_i) / (sum over i = 1..k of e^(z_k))",
+        "the sum is of e^(z_i), one term a class",
+        ("Softmax: output",),
+        slip_cases_losses.softmax_denominator,
+    ),
+    Slip(
+        "w_new = w_old - eta * dy/dw",
+        "w_new = w_old - eta dy/dw, with y the output",
+        "w_old - eta dL/dw, the derivative of the loss",
+        ("MSELoss: grad_input", "Linear: grad_weight"),
+        slip_cases_losses.descent,
+    ),
 )
 
 
@@ -128,35 +142,40 @@ def slips_page() -> str:
     """The page as Markdown."""
     head = (
         "# What the notes say, and what holds\n\n"
-        "Slips of course notes about linear layers. For each, the notes' formula was evaluated as written, "
-        "on small whole numbers, and so was the layer, by its definition or its proved gradient; the "
+        "Slips of course notes. For each, the notes' formula was evaluated as written, "
+        "on small numbers, and so was the layer, by its definition or its proved gradient; the "
         "corrected formula agrees with the layer at every entry. `backflip prove --theorem NAME --format "
         "text` shows the proof of a theorem for all sizes, `backflip prove Conv2d --all-sizes` those of a "
         "layer.\n"
     )
     parts = [section(number, slip) for number, slip in enumerate(SLIPS, start=1)]
-    left = "\n".join(f"- {slip}" for slip in LATER)
-    said = "Slips about softmax and gradient descent, which are not linear layers:"
-    foot = f"## Not on this page\n\n{said}\n\n{left}\n"
-    return "\n".join([head, *parts, foot])
+    return "\n".join([head, *parts])
 
 
 def section(number: int, slip: Slip) -> str:
     """One slip: what is written, the first entry at which it fails, what holds and which proof it has."""
     found = slip.find()
     entry, *others = found.differing
-    differ = f"{len(others) + 1} of {len(found.truth | found.claimed)} entries"
+    differ = f"{len(others) + 1} of {len({**found.truth, **found.claimed})} entries"
     proofs = ", ".join(f"`{name}`" for name in slip.proved)
     return (
         f"## {number}. {slip.says}\n\n"
         f"- The notes: {slip.written}.\n"
         f"- Example: {found.at}.\n"
-        f"- `{entry}`: the notes' formula gives **{_shown(found.claimed, entry)}**, "
-        f"the layer has **{_shown(found.truth, entry)}** ({differ} differ).\n"
-        f"- What holds: {slip.holds}. There it gives {_shown(found.mended, entry)}.\n"
+        f"- `{entry}`: the notes' formula gives **{written(found.claimed, entry)}**, "
+        f"the layer has **{written(found.truth, entry)}** ({differ} differ).\n"
+        f"- What holds: {slip.holds}. There it gives {written(found.mended, entry)}.\n"
         f"- Proved: {proofs}.\n"
     )
 
 
-def _shown(values: Values, entry: str) -> str:
-    return str(values[entry]) if entry in values else "no such entry"
+def written(values: Values, entry: str) -> str:
+    """A value as it is written: whole numbers, and decimals for fractions with a power of ten below."""
+    if entry not in values:
+        return "no such entry"
+    value = Fraction(values[entry])
+    return (
+        f"{float(value):.6f}".rstrip("0")
+        if 10**6 % value.denominator == 0 < value.denominator - 1
+        else str(value)
+    )

@@ -23,6 +23,7 @@ from derive.family import FORMS, family, family_of, given, helper_definitions
 from derive.index import Form, Index, Within, name
 from derive.layers import registry
 from derive.legend import size_meaning, tables_shown
+from derive.legend_nonlinear import applied_functions, internal
 from derive.notation import latex, text
 from derive.notation.build import Builder
 from derive.notation.symbols import symbol
@@ -74,6 +75,19 @@ FEW: list[tuple[str, Shape]] = [
     ("UpsampleZeros((3, 2), output_padding=(2, 0))", (1, 2, 2, 3)),
     ("WeightedPool2d(2)", (1, 1, 4, 4)),
     ("ZeroPad2d((-1, 1, 0, -1))", (2, 3, 4)),
+    ("Activation()", (2, 3)),
+    ("AdaptiveMaxPool2d((2, 3))", (1, 1, 3, 4)),
+    ("BCELoss()", (2, 3)),
+    ("BatchNorm1d(2, training=True)", (3, 2)),
+    ("CrossEntropyLoss(weighted=True)", (1, 3, 2)),
+    ("Dropout(0.25, training=True)", (2, 3)),
+    ("GELU()", (2, 3)),
+    ("Identity()", (2, 3)),
+    ("LPPool1d(1.5, 3, stride=2, ceil_mode=True)", (2, 1, 6)),
+    ("MaxPool2d(2, stride=1)", (1, 1, 3, 3)),
+    ("MaxUnpool1d(2)", (1, 1, 3)),
+    ("Mul()", (2, 3)),
+    ("Softmax(1)", (2, 3)),
 ]
 LONG = ("Conv2d(1, 1, 3, padding=1, padding_mode=reflect)", (1, 1, 4, 3))
 
@@ -97,6 +111,13 @@ def derived(case: tuple[str, Shape]) -> dict[str, Derivation]:
 
 
 @cache
+def shown(case: tuple[str, Shape]) -> dict[str, Derivation]:
+    """What a document derives: the gradients asked for, and that shifts drop out."""
+    some = next(iter(derived(case).values()))
+    return {**derived(case), **internal(some)}
+
+
+@cache
 def document(case: tuple[str, Shape]) -> Page:
     return page(derived(case))
 
@@ -115,13 +136,15 @@ def test_the_few_meet_every_family() -> None:
 
 @chosen(*FEW)
 def test_every_format_shows_every_number_and_the_label(case: tuple[str, Shape]) -> None:
-    numbers = [n for wrt in number(derived(case)).values() for n in wrt.numbers]
+    numbers = [n for wrt in number(shown(case)).values() for n in wrt.numbers]
     label = next(iter(derived(case).values())).label
     for format in ("text", "latex", "md", "html"):
         source = printed(document(case), format)
         assert label in source
         assert shown_numbers(source, format) == [int(n) for n in numbers]
-        assert "()" not in source.replace(case[0], "")
+        assert "()" not in re.sub(
+            r"(output|target|Activation|shape is) ?\(\)", "", source.replace(case[0], "")
+        )
 
 
 def shown_numbers(source: str, format: str) -> list[int]:
@@ -145,9 +168,11 @@ def test_a_missing_number_would_be_seen() -> None:
 @chosen(*FEW)
 def test_text_is_narrow_and_every_equality_is_a_step_or_an_entry(case: tuple[str, Shape]) -> None:
     assert max(map(len, plain(case).splitlines())) <= 100
-    links = sum(len(joined(d.steps)) for d in derived(case).values())
+    links = sum(len(joined(d.steps)) for d in shown(case).values())
     rows = sum(len(entries(d).rows) for d in derived(case).values())
-    assert equals(flat(plain(case))) == links + rows
+    slopes = len(applied_functions(list(derived(case).values()))[1])
+    supposed = sum(equals(said) for said in parse_layer(case[0]).assumptions())
+    assert equals(flat(plain(case))) == links + rows + slopes + supposed
 
 
 @chosen(*FEW, *(c for c in MORE if "1, 1, 1, padding" not in c[0]))
@@ -197,7 +222,7 @@ def test_output_reads_what_is_given_and_helpers_are_the_rest(case: tuple[str, Sh
         own, helpers = given(derivation.claim), helper_definitions(derivation.claim)
         assert {d.tensor.name for d in own} >= {"output", "loss"}
         assert set(own) | set(helpers) == set(derivation.claim.setting.definitions)
-        assert not {d.tensor.name for d in helpers} & {"output", "loss", "padded_h"}
+        assert not {d.tensor.name for d in helpers} & {"output", "loss", "padded_h", "shifted", "mean"}
 
 
 def test_padding_stages_belong_to_the_layer() -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from derive.derivation import differentiate
 from derive.document import render
-from derive.expr import Expr, Partial, Read, Sum, Tensor
+from derive.expr import Apply, Expr, Partial, Read, Sum, Tensor, single
+from derive.functions import PARAMETERS
 from derive.index import Form, Index, Within, Zero, name
 from derive.layers.conv import Conv2d
 from derive.notation import grid, html_page, latex, latex_page, markdown_page, mathml, text, tree
@@ -24,6 +25,8 @@ from derive.notation.build import Builder, monomials, parsed, polynomial, ration
 from derive.notation.tree import (
     Array,
     Bracket,
+    Cases,
+    Compared,
     Elided,
     Entry,
     Grid,
@@ -31,9 +34,12 @@ from derive.notation.tree import (
     Name,
     Node,
     Number,
+    Over,
     Piece,
     Plus,
+    Power,
     Product,
+    Root,
     Sign,
     Values,
     pieces,
@@ -195,8 +201,10 @@ def test_entries_are_ordered_by_grad_output_not_by_sympy() -> None:
 def test_entries_of_other_functions_are_refused() -> None:
     import sympy
 
-    with pytest.raises(TypeError, match=r"build\.py"):
+    with pytest.raises(TypeError, match=r"expanded\.py"):
         monomials(sympy.sin(sympy.Symbol("x")))
+    with pytest.raises(TypeError, match=r"expanded\.py"):
+        monomials(sympy.Function("exp")(sympy.Function("exp")(sympy.Symbol("x"))))
 
 
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=20), st.integers(20, 60))
@@ -239,12 +247,68 @@ def every_node() -> list[Node]:
         Entry("share_h", (Name("o_h"),)),
         Entry("folded_w", (Name("i_w"), Name("n'"))),
         Values((Number("1/2"), rational(Fraction(-1, 3)), Elided(1, "further values"))),
+        *(build.factor(Apply(f, entry_read("input"))) for f in PARAMETERS),
+        Cases(((Name("x"), Compared(Name("x"), ">", Number("0"))), (Number("0"), None))),
+        Power(Entry("grad_input", (Name("n"),)), Over(Number("1"), Name("p"))),
+        Root(Plus(((False, Name("x")), (True, Number("1"))))),
     ]
+
+
+def entry_read(title: str) -> Read:
+    return Read(tensor(title), (name("n"), name("g"), name("c"), name("i_h")))
+
+
+def test_functions_in_every_notation() -> None:
+    expected = {
+        "exp": (r"\exp(X_{n,3\,g + c,i_{h}})", "exp(input[n,3*g + c,i_h])"),
+        "recip": (r"\frac{1}{X_{n,3\,g + c,i_{h}}}", "1/input[n,3*g + c,i_h]"),
+        "rsqrt": (r"\frac{1}{\sqrt{X_{n,3\,g + c,i_{h}}}}", "1/sqrt(input[n,3*g + c,i_h])"),
+        "relu_prime": (r"\operatorname{ReLU}'(X_{n,3\,g + c,i_{h}})", "relu'(input[n,3*g + c,i_h])"),
+        "sigmoid": (r"\sigma(X_{n,3\,g + c,i_{h}})", "sigmoid(input[n,3*g + c,i_h])"),
+        "power": ("{X_{n,3\\,g + c,i_{h}}}^{p}", "input[n,3*g + c,i_h]^p"),
+        "root": ("{X_{n,3\\,g + c,i_{h}}}^{1/p}", "input[n,3*g + c,i_h]^(1/p)"),
+        "power_prime": ("p\\,{X_{n,3\\,g + c,i_{h}}}^{p - 1}", "p*input[n,3*g + c,i_h]^(p - 1)"),
+        "f_prime": (r"f'(X_{n,3\,g + c,i_{h}})", "f'(input[n,3*g + c,i_h])"),
+    }
+    for function, (tex, plain) in expected.items():
+        node = Builder().factor(Apply(function, entry_read("input")))
+        assert (latex.written(node), text.written(node)) == (tex, plain)
+    for write in (latex.written, text.written, mathml.written):
+        shown = [write(Builder().factor(Apply(f, entry_read("input")))) for f in PARAMETERS]
+        assert len(set(shown)) == len(shown)
+
+
+def test_inverses_are_one_fraction_and_equal_factors_a_power() -> None:
+    x, g = entry_read("input"), entry_read("grad_output")
+    product_ = (Apply("recip", x), g, Apply("exp", g), Apply("recip", x), Apply("rsqrt", g))
+    node = Builder().expr(single(*product_))
+    short = "n,3*g + c,i_h"
+    assert text.written(node) == (
+        f"grad_output[{short}]*exp(grad_output[{short}])/(input[{short}]^2*sqrt(grad_output[{short}]))"
+    )
+    assert latex.written(node).startswith(r"\frac{G_{n,3\,g + c,i_{h}}\,\exp(G")
+    assert text.written(Builder().expr(single(x, x))) == f"input[{short}]^2"
+    assert text.written(Builder().expr(single(Apply("recip", x)))) == f"1/input[{short}]"
+    partial = Partial(g, x)
+    assert text.written(Builder().expr(single(partial, Apply("recip", x), g))).endswith(
+        f"/input[{short}]*∂grad_output[{short}]/∂input[{short}]"
+    )
+
+
+def test_expanded_entries_with_functions() -> None:
+    import sympy
+
+    x, g, norm = sympy.IndexedBase("input"), sympy.IndexedBase("grad_output"), sympy.Symbol("norm")
+    exp, recip = sympy.Function("exp"), sympy.Function("recip")
+    total = g[0, 1] * exp(x[0, 1]) * recip(norm) - 2 * g[0, 0] * recip(norm) ** 2
+    assert text.written(polynomial(monomials(total), 9)) == (
+        "-2 grad_output[0,0]/norm^2 + grad_output[0,1]*exp(input[0,1])/norm".replace("2 grad", "2*grad")
+    )
 
 
 def test_mathml_is_well_formed_and_uses_core_elements_only() -> None:
     core = {"mrow", "mi", "mn", "mo", "msub", "msup", "mfrac", "munderover", "mover", "mspace", "mtext"}
-    core.add("msubsup")
+    core |= {"msubsup", "msqrt", "mtable", "mtr", "mtd"}
     for node in every_node():
         root = ElementTree.fromstring(f"<math>{mathml.written(node)}</math>")
         assert {e.tag for e in root.iter()} - {"math"} <= core
@@ -281,6 +345,7 @@ def test_printers_see_nodes_and_never_the_language() -> None:
         "derive.notation.symbols",
         "derive.notation.breaking",
         "derive.notation.grid",
+        "derive.notation.functions",
     }
     allowed |= {"derive.notation.latex", "derive.notation.latex_page", "derive.notation.mathml"}
     for file in ROOM.glob("*.py"):

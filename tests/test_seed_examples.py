@@ -1,16 +1,38 @@
-"""The worked examples of the course notes that concern linear layers (tests/data/seed_examples.json)."""
+"""Every worked example of the course notes (tests/data/seed_examples.json), entry by entry."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import sympy
 from evaluate import Evaluator
 
-from derive import AvgPool2d, Conv1d, Conv2d, ConvTranspose2d, Downsample, UpsampleZeros
+from derive import (
+    Activation,
+    Add,
+    AvgPool2d,
+    BCELoss,
+    BCEWithLogitsLoss,
+    Conv1d,
+    Conv2d,
+    ConvTranspose2d,
+    CrossEntropyLoss,
+    Downsample,
+    Graph,
+    MaxPool2d,
+    Mul,
+    Softmax,
+    UpsampleZeros,
+    prove,
+)
 from derive.between import theorem_between
 from derive.derivation import differentiate
+from derive.graph_derivation import differentiate_graph
 from derive.instance import claim_at
+from derive.slip_cases_losses import descent
 
 
 def forward(layer: Conv2d, x: np.ndarray, w: np.ndarray, b: list[int]) -> np.ndarray:
@@ -223,3 +245,122 @@ def test_upsampling_then_convolution_is_transposed(seed_cases: dict) -> None:  #
     for index in np.ndindex(*whole.output_shape(shape)):
         mine = direct[index].subs(turned, simultaneous=True)
         assert sympy.expand(chain[index].subs(put, simultaneous=True) - mine) == 0
+
+
+# ---- layers that choose, apply functions, or measure a loss ---------------------------------------
+
+
+def test_overlapping_max_pooling(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """maxpool-overlapping-ch4: the notes' largest entries; where windows overlap their gradients add."""
+    case, shape = seed_cases["maxpool-overlapping-ch4"], (1, 1, 3, 3)
+    layer = MaxPool2d(case["kernel_size"], stride=case["stride"])
+    values = np.array([[1, 9, 2], [3, 4, 0], [8, 5, 7]])
+    largest = {1: (0, 1), 2: (0, 1), 3: (2, 0), 4: (2, 2)}
+    picked: dict[sympy.Expr, int] = {}
+    pick = sympy.IndexedBase("pick")
+    for n, (i, j) in enumerate(np.ndindex(2, 2), start=1):
+        window = values[i : i + 2, j : j + 2]
+        a, b = np.unravel_index(window.argmax(), window.shape)
+        assert (i + a, j + b) == largest[n], "the notes' windows"
+        for tap in np.ndindex(2, 2):
+            picked[pick[(0, 0, i, j, *tap)]] = int(tap == (a, b))
+    names = flat("input", "y", shape) | flat("grad_output", "g", (1, 1, 2, 2))
+    proved = differentiate(layer, shape, "input")["input"]
+    given = {f"y{n}": "0" for n in range(1, 10)} | case["grad_input"]
+    assert case["grad_input"]["y2"] == "g1+g2"
+    for name, text in given.items():
+        mine = proved.element(tuple(int(i) for i in names[name].indices)).xreplace(picked)
+        assert sympy.expand(mine - sympy.sympify(text, locals=names)) == 0, name
+    assert any("unique" in said for said in layer.assumptions())
+
+
+def test_the_gradient_of_any_activation(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """activation: grad Z = grad Y * f'(Z), entry by entry, for an f that nobody names; for all sizes."""
+    assert "f'(Z)" in seed_cases["activation"]["theorem"]
+    shape = (2, 3)
+    f, t = sympy.Function("f"), sympy.Symbol("t")
+    z, g = sympy.IndexedBase("input"), sympy.IndexedBase("grad_output")
+    slope = sympy.Derivative(f(t), t)
+    proved = differentiate(Activation(), shape)["input"]
+    for at in np.ndindex(*shape):
+        assert proved.element(at).doit() == g[at] * slope.subs(t, z[at]).doit()
+    assert str(proved.general.right.body) == "grad_output[n_0, n_1] f_prime(input[n_0, n_1])"
+    assert prove(Activation).ok
+
+
+def test_chain_rule_refresher(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """chain-rule-refresher: f = q z with q = x + y at q = 3, z = -4, whatever x and y make up q."""
+    case = seed_cases["chain-rule-refresher"]
+    nodes = {"q": (Add(), "x", "y"), "f": (Mul(), "q", "z")}
+    graph, shapes = Graph(("x", "y", "z"), nodes, ("f",)), dict.fromkeys("xyz", (1,))
+    found = differentiate_graph(graph, shapes, ("x", "y", "z", "q"))
+    assert set(found) == set(case["grads"])
+    for x in (-2, 0, 7):
+        put = {"x": x, "y": case["at"]["q"] - x, "q": case["at"]["q"], "z": case["at"]["z"], "grad_output": 1}
+        entries = {sympy.IndexedBase(name)[0]: value for name, value in put.items()}
+        for name, gradient in case["grads"].items():
+            assert found[name].element((0,)).xreplace(entries) == gradient, name
+
+
+def test_softmax_and_its_cross_entropy(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """softmax-cross-entropy: softmax, multi-class and binary cross entropy, and the gradient of the pair."""
+    assert seed_cases["softmax-cross-entropy"]["op"].startswith("softmax, binary and multi-class")
+    count = 4
+    z, y = sympy.IndexedBase("input"), sympy.IndexedBase("target")
+    p = [sympy.exp(z[i]) / sympy.Add(*(sympy.exp(z[j]) for j in range(count))) for i in range(count)]
+    softmax = Softmax(-1).to_sympy((count,)).output
+    for i in range(count):
+        assert same(softmax[i], p[i], z, count)
+    layer = CrossEntropyLoss(target="probabilities", reduction="sum")
+    entropy = -sympy.Add(*(y[i] * sympy.log(p[i]) for i in range(count)))
+    sum_p = sympy.Add(*(y[i] for i in range(count)))
+    proved = differentiate(layer, (count,))["input"]
+    for i in range(count):
+        mine = proved.element((i,)) / sympy.Symbol("grad_output")
+        assert same(mine, sum_p * p[i] - y[i], z, count)
+        assert same(mine, entropy.diff(z[i]), z, count)
+        assert not same(mine, p[i] - y[i], z, count), "only where the target's sum is 1"
+        one = {y[0]: 1 - sum_p + y[0]}
+        assert same(mine.subs(one), (p[i] - y[i]).subs(one), z, count)
+
+
+def same(left: sympy.Expr, right: sympy.Expr, z: sympy.IndexedBase, count: int) -> bool:
+    """Whether two expressions are equal as rational functions of the exponentials, exactly."""
+    letters = {z[i]: sympy.log(sympy.Symbol(f"e{i}", positive=True)) for i in range(count)}
+    difference = sympy.together(left.xreplace(letters) - right.xreplace(letters))
+    return bool(sympy.expand(sympy.numer(difference)) == 0)
+
+
+def test_binary_cross_entropy(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """softmax-cross-entropy: -(y log p + (1 - y) log(1 - p)), of a probability and of a logit."""
+    p, y = sympy.IndexedBase("input")[0], sympy.IndexedBase("target")[0]
+    half, part = sympy.Rational(1, 2), sympy.Rational(1, 3)
+    value = BCELoss(reduction="sum").to_sympy((1,)).output
+    whole = value[()] if hasattr(value, "shape") and value.shape == () else value
+    for at in (half, part, 1 - part):
+        put = {p: at, y: sympy.Rational(3, 4)}
+        wanted = -(put[y] * sympy.log(at) + (1 - put[y]) * sympy.log(1 - at))
+        assert sympy.expand(sympy.sympify(whole).xreplace(put) - wanted) == 0
+    slope = differentiate(BCEWithLogitsLoss(reduction="sum"), (1,))["input"].element((0,))
+    logistic = 1 / (1 + sympy.exp(-p))
+    assert sympy.expand(slope / sympy.Symbol("grad_output") - (logistic - y)) == 0
+    assert "binary" in seed_cases["softmax-cross-entropy"]["op"]
+
+
+def test_a_step_down_the_loss(seed_cases: dict) -> None:  # type: ignore[type-arg]
+    """softmax-cross-entropy: w - eta*dL/dw lowers the loss of the notes' example; along dy/dw it rises."""
+    assert "SGD step w - eta*dL/dw" in seed_cases["softmax-cross-entropy"]["op"]
+    found = descent()
+    assert found.truth == found.mended != found.claimed
+    assert found.truth["loss after the step"] < 9 < found.claimed["loss after the step"]
+
+
+def test_every_case_of_the_notes_has_a_test(seed_examples: dict) -> None:  # type: ignore[type-arg]
+    """Each case's name stands in a test of this file as the case that it reads."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    names = [case["id"] for case in seed_examples["cases"]]
+    assert len(names) == len(set(names)) == 17
+    read = set(re.findall(r'seed_cases\["([a-z0-9-]+)"\]', source))
+    read |= set(re.findall(r'"(conv-numbers-stride\d)"', source))
+    assert set(names) == read
+    assert len(seed_examples["slips"]) == 14

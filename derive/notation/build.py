@@ -9,19 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from derive.expr import Definition, Expr, Factor, Partial, Read, Sum
+from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum
 from derive.index import Condition, Form, Index, Monomial, Within, Zero
 from derive.layers.base import flat_index
-from derive.notation.symbols import FACTOR_ORDER, TABLES, TENSORS
+from derive.notation.expanded import Monic, entry, monomials, polynomial, rational
+from derive.notation.functions import applied, multiplied
+from derive.notation.symbols import TABLES, TENSORS
 from derive.notation.tree import (
     Array,
     Bracket,
     Derivative,
-    Elided,
     Entry,
     Group,
     Inline,
@@ -36,8 +36,7 @@ from derive.notation.tree import (
     Total,
 )
 
-if TYPE_CHECKING:
-    import sympy
+__all__ = ["Builder", "Monic", "entry", "merged", "monomials", "parsed", "polynomial", "rational"]
 
 INDEX_ORDER = "ngkcozeiyxabj"
 """Letters of indices in the order in which a form's terms are written."""
@@ -107,6 +106,8 @@ class Builder:
         match factor:
             case Read():
                 return self.read(factor)
+            case Apply(function, of):
+                return applied(function, self.read(of))
             case Partial(of, wrt):
                 return Derivative(self.read(of), self.read(wrt))
         raise TypeError(f"{type(factor).__name__} is not a factor: add it in derive/notation/build.py")
@@ -118,13 +119,25 @@ class Builder:
     def term(self, term: Sum) -> tuple[bool, Node]:
         """(is negative, node)."""
         scale = abs(term.coefficient)
-        factors: list[Node] = [Number(str(scale))] if scale != 1 or not term.factors else []
+        factors: list[Node] = [Number(str(scale))] if scale != 1 else []
         factors += [self.total(term.indices)] if term.indices else []
         factors += [self.condition(c) for c in term.conditions]
-        constants = [f for f in term.factors if _constant_entry(f)]
-        others = [f for f in term.factors if not _constant_entry(f)]
-        factors += [self.factor(f) for f in (*constants, *others)]
+        factors += self.product(term.factors)
+        if not term.factors and (scale == 1 or term.indices):
+            factors.append(Number("1"))
         return term.coefficient < 0, factors[0] if len(factors) == 1 else Product(tuple(factors))
+
+    def product(self, given: Sequence[Factor]) -> list[Node]:
+        """Constants, then entries and functions of them, then derivatives."""
+        ordered = sorted(given, key=lambda f: (isinstance(f, Partial), not _constant_entry(f)))
+        entries = [self.named(f) for f in ordered if not isinstance(f, Partial)]
+        return [*multiplied(entries), *(self.factor(f) for f in ordered if isinstance(f, Partial))]
+
+    def named(self, factor: Read | Apply) -> tuple[str, Node]:
+        """A function with its argument; an entry has none."""
+        if isinstance(factor, Apply):
+            return factor.function, self.read(factor.of)
+        return "", self.read(factor)
 
     def expr(self, expr: Expr) -> Node:
         """Terms without a sum first, so that no sum sign seems to reach over them."""
@@ -144,7 +157,7 @@ class Builder:
         (Name(text='a_h'), ' ', Sign(text=':='))
         """
         out: list[Span] = []
-        for part in re.split(rf"({_NAME} :?= {_FORM}|(?<=of )[a-z_]+\b|(?<=: )[a-z_]+\b)", text):
+        for part in re.split(rf"({_NAME} :?= {_FORM}|{_TENSOR})", text):
             put = re.fullmatch(rf"({_NAME}) :?= ({_FORM})", part)
             if put:
                 out += [Name(put[1]), " ", Sign(":="), " ", self.form(parsed(put[2]))]
@@ -152,6 +165,11 @@ class Builder:
                 out.append(Array(part) if part in TENSORS and part != "loss" else part)
         return merged(out)
 
+
+_TENSOR = (
+    r"(?<=of )[a-z_]+\b|(?<=: )[a-z_]+\b|(?<=defines )(?!output)[a-z_]+\b|^[a-z_]+(?= times its inverse)"
+)
+"""Where the name of a tensor stands in a reason."""
 
 _NAME = r"\b[A-Za-z]\w*'*"
 _TERM = r"[\w']+(?:\*[\w']+)*"
@@ -221,57 +239,3 @@ def _letter(name: str) -> tuple[int, str]:
 def _without(monomial: Monomial, name: str) -> Monomial:
     position = monomial.index(name)
     return monomial[:position] + monomial[position + 1 :]
-
-
-Monic = tuple[Fraction, tuple[tuple[str, tuple[int, ...]], ...]]
-"""A coefficient and the entries multiplied: (tensor, index), in the order in which they are written."""
-
-
-def monomials(polynomial: sympy.Expr) -> list[Monic]:
-    """The terms of an expanded entry, by the index of grad_output, then by the other entries' indices."""
-    terms = polynomial.args if polynomial.is_Add else (polynomial,)
-    found = [_monic(term) for term in terms if term != 0]
-    return sorted(found, key=lambda m: (sorted((t != "grad_output", t, i) for t, i in m[1]), m[0]))
-
-
-def _monic(term: sympy.Expr) -> Monic:
-    """One product of entries and a rational number; raises TypeError on anything else."""
-    coefficient, factors = Fraction(1), []
-    for factor in term.args if term.is_Mul else (term,):
-        base, power = factor.as_base_exp()
-        if factor.is_Rational:
-            coefficient *= Fraction(int(factor.p), int(factor.q))
-        elif hasattr(base, "indices") and power.is_Integer and power > 0:
-            where = tuple(int(i) for i in base.indices)
-            factors += [(str(base.base.label), where)] * int(power)
-        else:
-            raise TypeError(f"{factor} is not a tensor entry: add it in derive/notation/build.py")
-    return coefficient, tuple(sorted(factors, key=lambda f: (_place(f[0]), f)))
-
-
-def _place(tensor: str) -> int:
-    return FACTOR_ORDER.index(tensor) if tensor in FACTOR_ORDER else len(FACTOR_ORDER)
-
-
-def entry(tensor: str, index: Sequence[int]) -> Entry:
-    return Entry(tensor, tuple(Number(str(i)) for i in index))
-
-
-def rational(value: Fraction) -> Node:
-    """A rational number, its sign in front."""
-    return Plus(((True, Number(str(-value))),)) if value < 0 else Number(str(value))
-
-
-def polynomial(terms: Sequence[Monic], most: int) -> Node:
-    """The first `most` terms written out, the others counted."""
-    if not terms:
-        return Number("0")
-    shown: list[tuple[bool, Node]] = []
-    for coefficient, factors in terms[:most]:
-        written: list[Node] = [entry(t, i) for t, i in factors]
-        if abs(coefficient) != 1 or not written:
-            written.insert(0, Number(str(abs(coefficient))))
-        shown.append((coefficient < 0, written[0] if len(written) == 1 else Product(tuple(written))))
-    if len(terms) > most:
-        shown.append((False, Elided(len(terms) - most)))
-    return shown[0][1] if len(shown) == 1 and not shown[0][0] else Plus(tuple(shown))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from derive.notation.symbols import split, symbol
+from derive.notation.functions import based
+from derive.notation.symbols import GREEK, function_parts, split, symbol
 from derive.notation.tree import (
     Array,
     Bracket,
     Called,
+    Cases,
     Code,
+    Compared,
     Derivative,
     Elided,
     Entry,
+    Function,
     Group,
     Inline,
     Name,
     Node,
     Number,
+    Over,
     Piece,
     Plus,
+    Power,
     Product,
+    Root,
     Sign,
     Span,
     Strong,
@@ -27,7 +34,7 @@ from derive.notation.tree import (
 )
 
 DEFINED = r"\mathrel{:=}"
-SIGNS = {"<=": r" \le ", "<": " < ", "==": " = "}
+SIGNS = {"<=": r" \le ", "<": " < ", "==": " = ", ">": " > ", ">=": r" \ge "}
 ACCENTS = {
     "": "{}",
     "tilde": r"\tilde{{{}}}",
@@ -57,12 +64,16 @@ def name(text: str) -> str:
 
 
 def _word(text: str) -> str:
+    if text in GREEK:
+        return f"\\{text} "
     return text if len(text) == 1 else rf"\mathrm{{{escaped(text)}}}"
 
 
 def letter(tensor: str) -> str:
     sign = symbol(tensor)
-    return ACCENTS[sign.accent].format(_word(sign.letter)) + (f"^{{({sign.axis})}}" if sign.axis else "")
+    return ACCENTS[sign.accent].format(_word(sign.letter)) + (
+        f"^{{({_word(sign.axis)})}}" if sign.axis else ""
+    )
 
 
 def written(node: Node) -> str:
@@ -89,12 +100,54 @@ def written(node: Node) -> str:
             text = "".join((" - " if minus else " + ") + written(term) for minus, term in terms)
             return f"-{text[3:]}" if terms[0][0] else text[3:]
         case Group(body):
-            return f"({written(body)})"
+            return _enclosed(body)
         case Elided():
             return rf"\ldots\ (\text{{{node.words}}})".replace(",", "{,}")
         case Values(items):
             return "(" + r",\ ".join(map(written, items)) + ")"
+        case Function(function, argument):
+            (called, _), primes = function_parts(function)
+            return called + "'" * primes + _enclosed(argument)
+        case Over(top, bottom):
+            return rf"\frac{{{written(top)}}}{{{written(bottom)}}}"
+        case Power(base, exponent):
+            return f"{{{_base(base)}}}^{{{_small(exponent)}}}"
+        case Root(body):
+            return rf"\sqrt{{{written(body)}}}"
+        case Compared(left, sign, right):
+            return f"{written(left)}{SIGNS[sign]}{written(right)}"
+        case Cases(rows):
+            lines = r" \\ ".join(f"{written(v)} & {_where(c)}" for v, c in rows)
+            return rf"\begin{{cases}} {lines} \end{{cases}}"
     raise TypeError(f"{type(node).__name__} has no LaTeX: add it in derive/notation/latex.py")
+
+
+def _base(node: Node) -> str:
+    """What a power is of; a letter with a d in front is taken together."""
+    spread = isinstance(node, Entry) and symbol(node.array).accent.startswith("d")
+    return f"({written(node)})" if spread else written(based(node))
+
+
+def _enclosed(body: Node) -> str:
+    """In parentheses, tall ones around a fraction."""
+    inside = written(body)
+    return rf"\left({inside}\right)" if r"\frac" in inside or r"\sqrt" in inside else f"({inside})"
+
+
+def _small(node: Node) -> str:
+    """An exponent; fractions are written with a stroke."""
+    return f"{written(node.top)}/{written(node.bottom)}" if isinstance(node, Over) else _stroked(node)
+
+
+def _stroked(node: Node) -> str:
+    if isinstance(node, Plus):
+        text = "".join((" - " if minus else " + ") + _small(term) for minus, term in node.terms)
+        return f"-{text[3:]}" if node.terms[0][0] else text[3:]
+    return written(node)
+
+
+def _where(condition: Compared | None) -> str:
+    return rf"\text{{where }}{written(condition)}" if condition else r"\text{elsewhere}"
 
 
 def joined(line: tuple[Piece, ...]) -> str:
@@ -182,6 +235,20 @@ def width(node: Node, scale: float = 1.0) -> float:
             return scale * (5.0 * len(node.words) + 26)
         case Values(items):
             return sum(width(i, scale) + 6.2 * scale for i in items) + 4.0 * scale
+        case Function(function, argument):
+            (_, called), dashes = function_parts(function)
+            return scale * (_letters(called) + 3.0 * dashes + 12.0) + width(argument, scale)
+        case Over(top, bottom):
+            return max(width(top, scale), width(bottom, scale)) + 2.4 * scale
+        case Power(base, exponent):
+            return width(based(base), scale) + width(exponent, scale * SCRIPT) + 1.0 * scale
+        case Root(body):
+            return width(body, scale) + 9.0 * scale
+        case Compared(left, _, right):
+            return width(left, scale) + width(right, scale) + 13.4 * scale
+        case Cases(rows):
+            conditions = max(width(c, scale) + 34 * scale if c else 48 * scale for _, c in rows)
+            return max(width(v, scale) for v, _ in rows) + conditions + 20 * scale
     raise TypeError(f"{type(node).__name__} has no width: add it in derive/notation/latex.py")
 
 
@@ -200,5 +267,7 @@ def _limit_width(index: Name, last: Node, scale: float) -> float:
 
 
 def _letters(text: str) -> float:
+    if text in GREEK:
+        return 6.5
     wide = sum(9.8 if c.isupper() else 8.8 if c in "mw" else 5.6 for c in text)
     return float(wide)

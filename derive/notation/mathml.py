@@ -4,26 +4,33 @@ from __future__ import annotations
 
 from html import escape
 
-from derive.notation.symbols import split, symbol
+from derive.notation.functions import based
+from derive.notation.symbols import GREEK, function_parts, split, symbol
 from derive.notation.tree import (
     Array,
     Bracket,
+    Cases,
+    Compared,
     Derivative,
     Elided,
     Entry,
+    Function,
     Group,
     Limit,
     Name,
     Node,
     Number,
+    Over,
     Piece,
     Plus,
+    Power,
     Product,
+    Root,
     Total,
     Values,
 )
 
-SIGNS = {"<=": "≤", "<": "<", "==": "="}
+SIGNS = {"<=": "≤", "<": "<", "==": "=", ">": ">", ">=": "≥"}
 ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯"}
 MINUS, PRIME = "\N{MINUS SIGN}", "\N{PRIME}"
 THIN = '<mspace width="0.17em"/>'
@@ -70,7 +77,37 @@ def written(node: Node) -> str:
             return f"<mtext>… ({node.words})</mtext>"
         case Values(items):
             return row(operator("("), operator(",").join(map(written, items)), operator(")"))
+        case Function(function, argument):
+            (_, called), primes = function_parts(function)
+            name = f"<mi>{escape(called)}</mi>"
+            name = f"<msup>{name}<mo>{PRIME}</mo></msup>" if primes else name
+            return row(name, operator("("), written(argument), operator(")"))
+        case Over(top, bottom):
+            return f"<mfrac>{written(top)}{written(bottom)}</mfrac>"
+        case Power(base, exponent):
+            return f"<msup>{row(written(based(base)))}{written(exponent)}</msup>"
+        case Root(body):
+            return f"<msqrt>{written(body)}</msqrt>"
+        case Compared(left, sign, right):
+            return row(written(left), operator(SIGNS[sign]), written(right))
+        case Cases(rows):
+            return _cases(rows)
     raise TypeError(f"{type(node).__name__} has no MathML: add it in derive/notation/mathml.py")
+
+
+def _cases(rows: tuple[tuple[Node, Compared | None], ...]) -> str:
+    """A brace and a row for each value."""
+    body = ""
+    for value, condition in rows:
+        said = "<mtext>elsewhere</mtext>"
+        if condition:
+            said = row("<mtext>where&#xA0;</mtext>", written(condition))
+        body += f"<mtr>{_cell(written(value))}{_cell(said)}</mtr>"
+    return row('<mo stretchy="true">{</mo>', f"<mtable>{body}</mtable>")
+
+
+def _cell(body: str) -> str:
+    return f'<mtd style="text-align:left">{body}</mtd>'
 
 
 def joined(line: tuple[Piece, ...]) -> str:
@@ -100,7 +137,7 @@ def _limit(index: Name, limit: Limit) -> str:
 
 def _name(text: str) -> str:
     base, below, primes = split(text)
-    plain = f"<mi>{escape(base)}</mi>"
+    plain = f"<mi>{escape(GREEK.get(base, base))}</mi>"
     plain = f"<msub>{plain}<mi>{escape(below)}</mi></msub>" if below else plain
     return f"<msup>{plain}<mo>{PRIME * len(primes)}</mo></msup>" if primes else plain
 
@@ -126,6 +163,6 @@ def _base(tensor: str) -> str:
     """The letter with its accent, and a d in front where it is a gradient."""
     sign = symbol(tensor)
     accent = sign.accent.removeprefix("d")
-    base = f"<mi>{escape(sign.letter)}</mi>"
+    base = f"<mi>{escape(GREEK.get(sign.letter, sign.letter))}</mi>"
     base = f'<mover accent="true">{base}<mo>{ACCENTS[accent]}</mo></mover>' if accent else base
     return row('<mi mathvariant="normal">d</mi>', base) if sign.accent.startswith("d") else base

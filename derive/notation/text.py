@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from itertools import pairwise
 
 from derive.notation import grid
 from derive.notation.breaking import broken
+from derive.notation.functions import based
+from derive.notation.symbols import PRIME
 from derive.notation.tree import (
     Array,
     Block,
     Bracket,
     Called,
+    Cases,
     Code,
+    Compared,
     Derivative,
     Display,
     Displays,
     Elided,
     Entry,
+    Function,
     Grid,
     Group,
     Heading,
@@ -26,11 +32,14 @@ from derive.notation.tree import (
     Name,
     Node,
     Number,
+    Over,
     Page,
     Paragraph,
     Piece,
     Plus,
+    Power,
     Product,
+    Root,
     Sign,
     Span,
     Strong,
@@ -40,7 +49,7 @@ from derive.notation.tree import (
 )
 
 WIDTH = 100
-SIGNS = {"<=": " ≤ ", "<": " < ", "==": " = "}
+SIGNS = {"<=": " ≤ ", "<": " < ", "==": " = ", ">": " > ", ">=": " ≥ "}
 
 
 def written(node: Node) -> str:
@@ -71,7 +80,24 @@ def written(node: Node) -> str:
             return f"… ({node.words})"
         case Values(items):
             return f"({', '.join(map(written, items))})"
+        case Function(name, argument):
+            return f"{name.removesuffix(PRIME)}{chr(39) * name.endswith(PRIME)}({written(argument)})"
+        case Over(top, bottom):
+            return f"{_side(top)}/{_side(bottom, isinstance(bottom, Product))}"
+        case Power(base, exponent):
+            return f"{written(based(base))}^{_side(exponent, isinstance(exponent, Over))}"
+        case Root(body):
+            return f"sqrt({written(body)})"
+        case Compared(left, sign, right):
+            return f"{written(left)}{SIGNS[sign]}{written(right)}"
+        case Cases(rows):
+            return "; ".join(f"{written(v)} {f'where {written(c)}' if c else 'elsewhere'}" for v, c in rows)
     raise TypeError(f"{type(node).__name__} has no plain text: add it in derive/notation/text.py")
+
+
+def _side(node: Node, enclosed: bool = False) -> str:
+    """A side of a stroke or an exponent, in parentheses where it is a sum, a fraction below, or a product."""
+    return f"({written(node)})" if enclosed or isinstance(node, Plus) else written(node)
 
 
 def _product(factors: tuple[Node, ...]) -> str:
@@ -157,11 +183,16 @@ def _link(lead: str, link: Link, indent: int) -> list[str]:
 
 
 def _cut(line: str, indent: int) -> list[str]:
-    """A line that is still too wide, cut after the commas between indices."""
-    place = line.rfind(",", indent, WIDTH)
-    if len(line) <= WIDTH or place < 0:
+    """A line that is still too wide, cut between factors, else after the commas between indices."""
+    if len(line) <= WIDTH:
         return [line]
-    return [line[: place + 1], *_cut(" " * indent + line[place + 1 :].lstrip(), indent)]
+    between = [
+        m.start() for m in re.finditer(r"(?<=[\])])[*/](?=[\w(])", line) if indent < m.start() <= WIDTH
+    ]
+    place = between[-1] if between else line.rfind(",", indent, WIDTH) + 1
+    if place <= 0:
+        return [line]
+    return [line[:place], *_cut(" " * indent + line[place:].lstrip(), indent)]
 
 
 def _piece(piece: Piece) -> str:

@@ -112,7 +112,60 @@ class Values:
     items: tuple[Node, ...]
 
 
-Node = Number | Name | Array | Entry | Derivative | Total | Bracket | Product | Plus | Group | Elided | Values
+@dataclass(frozen=True)
+class Function:
+    """A function of `derive.functions` at an argument: exp(x), ReLU'(x)."""
+
+    name: str
+    argument: Node
+
+
+@dataclass(frozen=True)
+class Over:
+    """A fraction of formulas."""
+
+    top: Node
+    bottom: Node
+
+
+@dataclass(frozen=True)
+class Power:
+    """base to an exponent."""
+
+    base: Node
+    exponent: Node
+
+
+@dataclass(frozen=True)
+class Root:
+    """The square root."""
+
+    body: Node
+
+
+@dataclass(frozen=True)
+class Cases:
+    """A value for each condition, tried in order; a condition is a relation in `parts` and `signs`, or none.
+
+    The last row holds everywhere else: its relation is None.
+    """
+
+    rows: tuple[tuple[Node, Compared | None], ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """left < right and the like, without brackets; `sign` is one of "<", "<=", ">", ">=", "=="."""
+
+    left: Node
+    sign: str
+    right: Node
+
+
+Node = (
+    Number | Name | Array | Entry | Derivative | Total | Bracket | Product | Plus | Group | Elided | Values
+    | Function | Over | Power | Root | Cases | Compared
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
