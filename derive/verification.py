@@ -2,7 +2,8 @@
 
 On object arrays of symbols every entry of every returned array is compared as a polynomial: exhaustive.
 Where a function refuses objects (a float buffer, BLAS, astype), it is run on random small integers whose
-sums are exact in its arithmetic, and the probability of missing a wrong polynomial is stated.
+sums are exact in its arithmetic, and the probability of missing a wrong polynomial is stated. The results of
+a non-linear layer are compared on numbers, within a derived bound of rounding.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Any
 from derive.errors import BackflipError, LayerError
 from derive.layers.base import Layer
 from derive.verify_call import Subject, subject
-from derive.verify_numbers import NOT_CHECKED, run_case, terms_of
-from derive.verify_run import Case, Outcome
+from derive.verify_numbers import run_case, terms_of
+from derive.verify_real import known
+from derive.verify_run import FORWARD, NOT_CHECKED, Case, Outcome
 from derive.verify_shrink import shrink
 
 BESIDE = ("output", "both")
@@ -39,9 +41,10 @@ def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyRes
 
     Args:
         function: a function with parameters named like grad_output|dout|dLdZ, input|x|A, weight|w|filters,
-            bias|b, other, and the layer's numbers (stride, padding|pad, kernel_size, factor, ...) where it
-            takes them; it returns a dict by names, a tuple (grad_input, grad_weight, grad_bias), or one
-            array. One without a gradient among its parameters is judged as a forward pass. Or a
+            bias|b, other, target|y, mask, and the layer's numbers (stride, padding|pad, kernel_size, ...)
+            where it takes them; it returns a dict by names, a tuple (grad_input, grad_weight, grad_bias), or
+            one array. One without a gradient among its parameters is judged as a forward pass; of a loss it
+            may return the value, the gradients by a gradient of 1, or a tuple of them. Or a
             course-style object (or its class) with forward(A), backward(dLdZ), W, b, dLdW, dLdb; what its
             forward returns is judged too.
         layer: the layer it should compute (PyTorch's definition).
@@ -49,6 +52,8 @@ def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyRes
 
     Returns label "THIS SIZE, n identities, exhaustive" where every entry was compared as a polynomial;
     "CHECKED, miss probability <= 2^-k" where integers were compared, under the assumption that is printed;
+    "TESTED, n entries" for a non-linear layer, where runs on numbers agreed within the derived bound of
+    float64 rounding (the domain and what was found at ties are printed);
     "REFUTED" with the smallest failing shape found, the first wrong entry with both terms, and the known
     bug it equals; "NOT CHECKED" where the result is rounded, so that neither can be said.
     Raises LayerError where the layer, the shape or the function's parameters do not fit.
@@ -60,6 +65,7 @@ def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyRes
         )  # fmt: skip
     shape = tuple(input_shape)
     layer.operands(shape)
+    known(layer, shape)
     tried = subject(function, layer, shape)
     case = Case.of(layer, shape, tried.kind)
     outcome = run_case(tried, case)
@@ -79,7 +85,7 @@ def _passed(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
 
 def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
     """The report on a wrong function: where it fails first, how small it still fails, what it is."""
-    what = "forward" if outcome.key == "output" or tried.kind == "forward" else "backward"
+    what = "forward" if outcome.key in FORWARD or tried.kind == "forward" else "backward"
     lines = [
         f"{tried.name}: REFUTED as {what} pass of {case.layer!r} at {case.shape}",
         f"  {outcome.fault}",
@@ -92,10 +98,13 @@ def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
     if small != case:
         lines.append(f"smallest failing shape found ({found.tries} tried): {small.layer!r} at {small.shape}")
         lines.append(f"  {terms_of(tried, small, last) or last.fault}")
+    if case.real:
+        lines += [f"  {note}" for note in last.notes]
     names = last.bugs(small)
     if case.countable:
         here = outcome.bugs(case)
         names = [name for name in here if name in names] or here
     if names:
         lines.append(f"equals the known bug: {'; '.join(names[:3])}")
-    return VerifyResult(False, "REFUTED", "\n".join([*lines, *outcome.notes][:19]))
+    notes = () if case.real else outcome.notes
+    return VerifyResult(False, "REFUTED", "\n".join([*lines, *notes][:19]))

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from derive.errors import LayerError
 from derive.layers.base import Layer
-from derive.verify_names import NUMBERS, OPERANDS, RESULTS, lookup, passed
+from derive.verify_names import NUMBERS, OPERANDS, RESULTS, given, lookup, passed
 
 Arrays = dict[str, NDArray[Any]]
-UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, cache, and the layer's numbers: "
+PASSED = ("input", "other", "target", "mask", "indices")
+"""Operands that an object's forward is called with, in order."""
+UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, target|y, cache, and the layer's numbers: "
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,18 @@ class Subject:
 
     Attributes:
         name: for the report.
-        kind: "backward", "forward", or "both" for an object with the two.
+        kind: "backward", "forward", "both" for an object with the two, or "loss" for a function of a loss,
+            which may return its value, its gradients, or all of them.
         run: from operands and numbers to whatever it returns.
         varies: the layer's numbers that can be changed from outside.
+        takes_grad: whether it is told the gradient of the output; that of a loss is 1 where it is not.
     """
 
     name: str
     kind: str
     run: Callable[[Arrays, Mapping[str, Any]], Any]
     varies: frozenset[str]
+    takes_grad: bool = True
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,12 @@ class Roles:
 
     operands: tuple[str, ...]
     numbers: tuple[str, ...]
+    scalar: bool = False
 
     @staticmethod
     def of(layer: Layer, shape: tuple[int, ...]) -> Roles:
-        names = tuple(o.name for o in layer.operands(shape) if o.name != "output")
-        return Roles(names, tuple(passed(layer, shape)))
+        names = tuple(o.name for o in layer.operands(shape) if given(o.name))
+        return Roles(names, tuple(passed(layer, shape)), layer.output_shape(shape) == ())
 
     def role(self, title: str, taken: Collection[str]) -> str | None:
         """An operand, a number, "cache", or a bias that this layer happens not to have; each once."""
@@ -111,8 +117,9 @@ def _of_function(target: Callable[..., Any], title: str, roles: Roles) -> Subjec
         return target(*(values.pop(n) for n in positional), **values)
 
     cached = {"stride", "padding", "kernel_size"} if "cache" in known else set()
-    kind = "backward" if known & {"grad_output", "cache"} else "forward"
-    return Subject(title, kind, run, frozenset((known | cached) & set(roles.numbers)))
+    told = bool(known & {"grad_output", "cache"})
+    kind = "backward" if told else "loss" if roles.scalar else "forward"
+    return Subject(title, kind, run, frozenset((known | cached) & set(roles.numbers)), "grad_output" in known)
 
 
 def _parameters(target: Callable[..., Any]) -> list[inspect.Parameter]:
@@ -138,8 +145,10 @@ def _bound(target: Callable[..., Any], title: str, roles: Roles) -> dict[str, st
     return found
 
 
-def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> tuple[Any, ...]:
-    """CS231n's cache: (x, w, b, conv_param), (x, w, b) of an affine layer, (x, pool_param)."""
+def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
+    """CS231n's cache: (x, w, b, conv_param), (x, w, b) if affine, (x, pool_param), x of a function."""
+    if set(arrays) == {"grad_output", "input"} and set(numbers) <= {"input_shape", "output_shape"}:
+        return arrays["input"]
     operands: tuple[Any, ...] = (arrays["input"],)
     if "weight" in arrays:
         operands += (arrays["weight"], arrays.get("bias"))
@@ -155,7 +164,16 @@ def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _of_object(target: Any, title: str) -> Subject:
-    return Subject(title, "both", lambda arrays, numbers: _drive(deepcopy(target), arrays), frozenset())
+    run = lambda arrays, numbers: _drive(deepcopy(target), arrays)  # noqa: E731
+    return Subject(title, "both", run, frozenset(), _takes_grad(target))
+
+
+def _takes_grad(target: Any) -> bool:
+    """Whether backward has a parameter for the gradient of the output, besides itself."""
+    names = [p for p in _parameters(target.backward) if p.name != "self"]
+    return bool(names) or any(
+        p.kind is p.VAR_POSITIONAL for p in inspect.signature(target.backward).parameters.values()
+    )
 
 
 def _of_class(target: type, title: str, roles: Roles) -> Subject:
@@ -174,7 +192,7 @@ def _of_class(target: type, title: str, roles: Roles) -> Subject:
     def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
         return _drive(target(**{name: numbers[role] for name, role in bound.items()}), arrays)
 
-    return Subject(title, "both", run, frozenset(bound.values()))
+    return Subject(title, "both", run, frozenset(bound.values()), _takes_grad(target))
 
 
 def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
@@ -191,9 +209,9 @@ def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
             )
         for title in places if operand in arrays else ():
             setattr(owner, title, _like(arrays[operand], getattr(owner, title)))
-    returned = target.forward(*(arrays[name] for name in ("input", "other") if name in arrays))
+    returned = target.forward(*(arrays[name] for name in PASSED if name in arrays))
     found: dict[str, Any] = {} if returned is None else {"output": returned}
-    back = target.backward(arrays["grad_output"])
+    back = target.backward(arrays["grad_output"]) if _takes_grad(target) else target.backward()
     pairs = zip(("input", "other"), back, strict=False) if isinstance(back, tuple) else [("input", back)]
     found |= dict(pairs)
     for title, value in vars(owner).items():

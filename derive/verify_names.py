@@ -11,10 +11,18 @@ from derive.layers.base import Layer
 OPERANDS = {
     "grad_output": "grad_output grad_out dldz dldy dl_dz dl_dy dout d_out dz dy g grad gradient "
     "upstream delta",
-    "input": "input inputs x a image images a_prev inp x_in x1 input1 first",
-    "weight": "weight weights w filter filters f kernel kernels",
-    "bias": "bias b biases",
+    "input": "input inputs x a image images a_prev inp x_in x1 input1 first z logits scores pred preds "
+    "prediction predictions y_pred y_hat yhat probs",
+    "weight": "weight weights w filter filters f kernel kernels gamma bw",
+    "bias": "bias b biases beta bb",
     "other": "other y b x2 y2 input2 second skip residual shortcut",
+    "target": "target targets y t label labels truth y_true y_target",
+    "class_weight": "class_weight class_weights weight weights w",
+    "pos_weight": "pos_weight positive_weight",
+    "mask": "mask masks m keep",
+    "indices": "indices index idx argmax max_idx max_indices switches places",
+    "running_mean": "running_mean mean mu moving_mean",
+    "running_var": "running_var variance var moving_var",
 }
 NUMBERS = {
     "kernel_size": "kernel_size kernel_shape kernel pool_size pool window window_size filter_size ksize k f",
@@ -40,15 +48,34 @@ NUMBERS = {
     "input_shape": "input_shape in_shape x_shape a_shape shape",
     "output_shape": "output_shape out_shape",
     "pad_width": "pad_width",
+    "negative_slope": "negative_slope slope alpha leak",
+    "norm_type": "norm_type norm p power",
+    "eps": "eps epsilon",
+    "p": "p drop_prob rate prob",
+    "label_smoothing": "label_smoothing smoothing",
+    "weight_decay": "weight_decay lam lambda_ reg l2",
+    "training": "training train is_training",
+    "num_features": "num_features features channels",
+    "min_val": "min_val low",
+    "max_val": "max_val high",
 }
 """Where two lists share a word, the role that the layer has is meant."""
 RESULTS = {
-    "output": "output out y z forward result",
-    "input": "input x grad_input grad_x dx dlda dl_da da dl_dx dldx din dinput d_input a_grad gx dx1",
-    "weight": "weight w grad_weight grad_w dw dldw dl_dw dweight dfilter dfilters df d_weight gw",
-    "bias": "bias b grad_bias grad_b db dldb dl_db dbias d_bias gb",
+    "output": "output out y z forward result loss value",
+    "input": "input x grad_input grad_x dx dlda dl_da da dl_dx dldx din dinput d_input a_grad gx dx1 "
+    "dlogits dscores dz dldz dl_dz grad_logits grad_z",
+    "weight": "weight w grad_weight grad_w dw dldw dl_dw dweight dfilter dfilters df d_weight gw dgamma "
+    "grad_gamma dldbw",
+    "bias": "bias b grad_bias grad_b db dldb dl_db dbias d_bias gb dbeta grad_beta dldbb",
+    "target": "target grad_target dtarget dt dy",
+    "indices": "indices index idx argmax max_idx max_indices switches",
     "other": "other grad_other dother d_other dy db dx2 grad_b b gb gy",
 }
+
+
+def given(name: str) -> bool:
+    """Whether an operand is passed to a function; the others are results."""
+    return name != "output" and not name.startswith("new_")
 
 
 def lookup(table: Mapping[str, str], title: str, known: Iterable[str] | None = None) -> str | None:
@@ -62,7 +89,7 @@ def lookup(table: Mapping[str, str], title: str, known: Iterable[str] | None = N
 
 def passed(layer: Layer, shape: tuple[int, ...]) -> dict[str, Any]:
     """The numbers of a layer as a function gets them: its arguments, one value where all axes agree."""
-    found = {f.name: short(getattr(layer, f.name)) for f in fields(layer) if f.name != "bias"}
+    found = {f.name: short(getattr(layer, f.name)) for f in fields(layer) if f.name not in OPERANDS}
     for key, title in (("kernel_size", "kernel"), ("stride", "strides"), ("dilation", "dilations")):
         if (values := getattr(layer, title, None)) is not None:
             found[key] = short(values)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from derive.errors import BackflipError
 from derive.verify_call import Arrays, Subject
 from derive.verify_run import (
+    NOT_CHECKED,
     USER_FAULTS,
     Case,
     Outcome,
@@ -34,6 +35,7 @@ from derive.verify_run import (
     shape_fault,
     titled,
 )
+from derive.verify_trials import run_real
 
 MAX_SYMBOLIC = 300_000
 """Monomials up to which a function is run on symbols (a few seconds of Python arithmetic)."""
@@ -41,12 +43,16 @@ MANTISSAS = ((53, "float64"), (24, "float32"))
 WANTED_BITS = 60
 SHIFT = 7
 """Every other run divides the operands by 2^SHIFT: truncation to whole numbers must not go unseen."""
-NOT_CHECKED = "NOT CHECKED"
 MAX_PROBES = 400
 
 
 def run_case(tried: Subject, case: Case) -> Outcome:
-    """Symbols where the size and the function allow it, then numbers as well; else numbers alone."""
+    """Symbols where the size and the function allow it, then numbers as well; else numbers alone.
+
+    A layer whose results are no polynomials is run on numbers, within bounds.
+    """
+    if case.real:
+        return run_real(tried, case)
     if case.monomials > MAX_SYMBOLIC:
         found = run_numbers(tried, case)
         note = f"symbols not tried: more than {MAX_SYMBOLIC:,} monomials"
@@ -213,7 +219,7 @@ def terms_of(tried: Subject, case: Case, outcome: Outcome) -> str | None:
     """The first wrong entry with its terms, found by running on unit vectors (a bilinear map is what it
     does on pairs of them); None where symbols have told the terms already, or there are too many pairs."""
     key, got, right = outcome.key, outcome.got, outcome.right
-    if got is None or right is None or got.dtype == object or got.shape != case.wanted.get(key):
+    if case.real or got is None or right is None or got.dtype == object or got.shape != case.wanted.get(key):
         return None
     lists = {part.operands for part in case.truths[key].parts}
     pairs = sum(prod(prod(case.shapes[name]) for name in names) for names in lists)

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 from derive.errors import BackflipError
 from derive.instance import claim_at
 from derive.layers.base import Layer, claims_of
+from derive.verify_bugs_real import real_bugs
 from derive.verify_call import Arrays, Subject, results
 from derive.verify_museum import named_bugs
-from derive.verify_names import passed
+from derive.verify_names import given, passed
 from derive.verify_poly import Poly
+from derive.verify_real import Judge
 from derive.verify_truth import Truth, truth
 
 USER_FAULTS = (Exception, SystemExit)
 """What somebody else's code may raise while it runs: anything of its own, sys.exit() too."""
+NOT_CHECKED = "NOT CHECKED"
+FORWARD = ("output", "indices")
+"""Results of a forward pass; the others are gradients."""
 CARRIERS = ("grad_output", "input", "other")
 """Operands one of which stands in every monomial that a table multiplies."""
 
@@ -43,16 +48,18 @@ class Case:
     @cached_property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Of everything that is passed, grad_output first."""
-        found = {o.name: o.shape for o in self.layer.operands(self.shape) if o.name != "output"}
+        found = {o.name: o.shape for o in self.layer.operands(self.shape) if given(o.name)}
         return {"grad_output": found.pop("grad_output"), **found}
 
     @cached_property
     def wanted(self) -> dict[str, tuple[int, ...]]:
         """The results that are judged, and their shapes: the output, gradients by operand, or both."""
         operands = self.layer.operands(self.shape)
-        judged = {"forward": ("output",), "backward": (), "both": ("output",)}[self.kind]
+        judged = () if self.kind == "backward" else ("output",)
         gradients = () if self.kind == "forward" else tuple(o.name for o in operands if o.differentiable)
         shapes = {o.name: o.shape for o in operands}
+        if self.kind == "forward" and getattr(self.layer, "return_indices", False):
+            judged, shapes = (*judged, "indices"), shapes | {"indices": shapes["output"]}
         return {key: shapes[key] for key in (*judged, *gradients)}
 
     @cached_property
@@ -66,10 +73,20 @@ class Case:
     def monomials(self) -> int:
         return sum(right.count for right in self.truths.values())
 
+    @cached_property
+    def real(self) -> bool:
+        """Whether results are compared as rounded numbers: they are no polynomials of the operands."""
+        return Judge(self.layer, self.shape).real
+
     @property
     def countable(self) -> bool:
         """Whether the case is small enough for known bugs to be computed and compared."""
-        return self.monomials <= 60_000
+        return self.entries <= 20_000 if self.real else self.monomials <= 60_000
+
+    @property
+    def entries(self) -> int:
+        """Of all operands and results."""
+        return sum(map(prod, (*self.shapes.values(), *self.wanted.values())))
 
     @cached_property
     def numbers(self) -> dict[str, Any]:
@@ -154,6 +171,8 @@ class Outcome:
         """Known bugs whose result is exactly this one."""
         if self.got is None or self.right is None or not self.arrays or not case.countable:
             return []
+        if case.real:
+            return real_bugs(case.layer, case.shape, self.key, self.got, self.right, dict(self.arrays))
         arrays, got, right, own = dict(self.arrays), self.got, self.right, case.truths[self.key]
         if self.shift and len({len(part.operands) for part in own.parts}) > 1 and got.dtype.kind in "fiu":
             arrays = {name: np.ldexp(array, -self.shift) for name, array in arrays.items()}
@@ -177,7 +196,7 @@ def call(tried: Subject, case: Case, arrays: Arrays) -> dict[str, Any]:
 
 
 def titled(key: str) -> str:
-    return key if key == "output" else f"grad_{key}"
+    return key if key in FORWARD else f"grad_{key}"
 
 
 def run_symbols(tried: Subject, case: Case) -> Outcome:

@@ -17,9 +17,12 @@ from derive.verify_run import Case, Outcome
 
 SECONDS = 6.0
 """Time after which the smallest failure so far is taken."""
-ORDER = ("groups", "in_channels", "out_channels", "in_features", "out_features", "", "kernel_size", "stride")
+ORDER = (
+    *("groups", "in_channels", "out_channels", "in_features", "out_features", "num_features", ""),
+    *("kernel_size", "stride"),
+)
 """Which arguments are lowered first; "" stands for the input's other axes."""
-IN_WEIGHT = ("kernel_size", "in_channels", "out_channels", "in_features", "out_features")
+IN_WEIGHT = ("kernel_size", "in_channels", "out_channels", "in_features", "out_features", "num_features")
 """Arguments that a function sees in the shape of the weight."""
 FROM_ZERO = ("padding", "output_padding")
 RESOLVED = {"kernel_size": "kernel", "stride": "strides", "dilation": "dilations", "padding": "paddings"}
@@ -87,6 +90,8 @@ def _changed(case: Case, **changes: Any) -> Iterator[Move]:
         shape[-len(getattr(layer, "tags", ())) - 1] = layer.in_channels
     if "in_features" in changes:
         shape[-1] = layer.in_features
+    if "num_features" in changes:
+        shape[1] = layer.num_features
     if "upscale_factor" in changes:
         shape[-3] = shape[-3] // old.upscale_factor**2 * layer.upscale_factor**2
     if "downscale_factor" in changes:

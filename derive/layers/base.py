@@ -113,6 +113,10 @@ class Layer:
         """The indicators of the claims at a shape, and where their codes come from."""
         return {}
 
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """Operands whose entries have to lie between two numbers, ends included; kernels refuse others."""
+        return {}
+
     def assumptions(self) -> tuple[str, ...]:
         """The domain on which the claims hold and the conventions outside of it, in words."""
         return ()
@@ -138,7 +142,7 @@ class Layer:
         """
         told = self.in_mode(training).told(input_shape, **shapes)
         if told != self:
-            return told.operands(input_shape, **shapes)
+            return told.operands(input_shape, False, **shapes)
         sizes, choices = self.sizes(input_shape), self.choices(input_shape)
         claims = claims_of(type(self), choices)
         found = self._given(input_shape, claims, sizes)
@@ -168,10 +172,11 @@ class Layer:
         filled = {*self.tables(input_shape), *self.shifts(input_shape), "grad_output"}
         codes = self.codes(input_shape)
         read = frozenset().union(*(inputs_read(c) for key, c in claims.items() if is_gradient(key)))
+        again = any(code.first and title in read for title, code in codes.items())
         found = []
         for tensor in claims["output"].setting.inputs:
             code = codes.get(tensor.name)
-            saved = tensor.name in read
+            saved = tensor.name in read or (tensor.name == "input" and again)
             if code is not None:
                 if not code.first:
                     shape = user_shape(tensor, sizes, code.lead)

@@ -55,7 +55,14 @@ class _BatchNorm(Layer):
         positive_int("num_features", self.num_features)
         for where in ("affine", "track_running_stats", "training", "bias"):
             flag(where, getattr(self, where))
-        exact("eps", self.eps)
+        batch = self.training or not self.track_running_stats
+        if exact("eps", self.eps) < 0 or (batch and exact("eps", self.eps) == 0):
+            raise LayerError(
+                "eps does not steady the variance",
+                where="eps",
+                expected="more than 0 with the batch's variance, 0 or more with the running one",
+                got=str(self.eps),
+            )
         if self.momentum is None:
             raise LayerError(
                 "a cumulative average is not supported",
@@ -67,7 +74,7 @@ class _BatchNorm(Layer):
         exact("momentum", self.momentum)
 
     @classmethod
-    def places(cls, choices: dict[str, Any]) -> int:
+    def spatial(cls, choices: dict[str, Any]) -> int:
         """Spatial axes."""
         return cls.ranks[0] - 2
 
@@ -88,7 +95,7 @@ class _BatchNorm(Layer):
         chosen = cls.chosen(choices)
         tracked = chosen["track_running_stats"]
         batch = chosen["training"] or not tracked
-        return Normal(cls.places(chosen), batch, chosen["affine"], tracked, chosen["bias"]).claims()
+        return Normal(cls.spatial(chosen), batch, chosen["affine"], tracked, chosen["bias"]).claims()
 
     def own_choices(self) -> dict[str, Any]:
         """The discrete choices; no bias without `affine`."""
@@ -141,7 +148,7 @@ class BatchNorm1d(_BatchNorm):
     )
 
     @classmethod
-    def places(cls, choices: dict[str, Any]) -> int:
+    def spatial(cls, choices: dict[str, Any]) -> int:
         """Spatial axes: none or one."""
         return int(choices["places"])
 

@@ -80,6 +80,10 @@ class BCELoss(_Pairs):
         """Forward form and gradient over symbolic sizes; choices: reduction, rank, weighted."""
         return Pairs(**cls.chosen(choices)).entropy()
 
+    def bounds(self) -> dict[str, tuple[int, int]]:
+        """Probabilities."""
+        return {"input": (0, 1), "target": (0, 1)}
+
     def assumptions(self) -> tuple[str, ...]:
         """The domain of the logarithms."""
         return (

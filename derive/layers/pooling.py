@@ -14,18 +14,18 @@ from derive.layers.base import Layer
 from derive.layers.shapes import (
     Pair,
     as_tuples,
-    axis_tuple,
     check_input,
     flag,
     padding_pairs,
     spatial_layout,
     whole,
 )
+from derive.layers.windows import Windowed, check_half, count_windows
 from derive.statements.pooling import Axis, Pooling
 
 
 @dataclass(frozen=True, repr=False)
-class _Pool(Layer):
+class _Pool(Windowed, Layer):
     """Base of the pools: a window of kernel_size, moved by stride (kernel_size where None), over padding.
 
     Shapes: input (N, C, *lengths) or (C, *lengths). Raises LayerError on anything else.
@@ -35,7 +35,6 @@ class _Pool(Layer):
     stride: int | tuple[int, ...] | None = None
     padding: int | tuple[int, ...] | tuple[Pair, ...] = 0
 
-    tags: ClassVar[tuple[str, ...]] = ()
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"batched": (True, False)}
 
     def __post_init__(self) -> None:
@@ -45,28 +44,7 @@ class _Pool(Layer):
             raise LayerError(
                 "no padding by name here", where="padding", expected="ints or pairs", got=repr(self.padding)
             )
-        for i, (kernel, (before, after)) in enumerate(zip(self.kernel, self.paddings, strict=True)):
-            if 2 * max(before, after) > kernel:
-                raise LayerError(
-                    "padding larger than half the kernel",
-                    where=f"padding, spatial axis {i}",
-                    expected=f"at most {kernel // 2} of kernel_size={kernel}",
-                    got=f"{before} before, {after} after",
-                )
-
-    @property
-    def rank(self) -> int:
-        return len(self.tags)
-
-    @property
-    def kernel(self) -> tuple[int, ...]:
-        return axis_tuple("kernel_size", self.kernel_size, self.rank)
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        if self.stride is None or self.stride == ():
-            return self.kernel
-        return axis_tuple("stride", self.stride, self.rank)
+        check_half(self.kernel, self.paddings)
 
     @property
     def paddings(self) -> tuple[Pair, ...]:
@@ -86,7 +64,7 @@ class _Pool(Layer):
         sizes = {"N": int(batch), "C": int(input_shape[-self.rank - 1])}
         axes = zip(self.tags, lengths, self.kernel, self.strides, self.paddings, strict=True)
         for tag, length, kernel, stride, (before, after) in axes:
-            count = self._windows(tag, length, kernel, stride, before, after)
+            count = count_windows(tag, length, kernel, stride, (before, after), self.ceil)
             left = length + before + after - kernel - stride * (count - 1)
             sizes |= {
                 tag.upper(): length,
@@ -96,25 +74,6 @@ class _Pool(Layer):
             }
             sizes |= {f"p_{tag}": before, f"q_{tag}": after + max(0, -left), f"r_{tag}": max(0, left)}
         return sizes
-
-    def _windows(self, tag: str, length: int, kernel: int, stride: int, before: int, after: int) -> int:
-        """How many windows an axis has; with ceil_mode the last may hang over, but must begin inside."""
-        room = length + before + after - kernel
-        if self.ceil:
-            count = -(-room // stride) + 1
-            if (count - 1) * stride >= length + before:
-                count -= 1
-        else:
-            count = room // stride + 1
-        if room < 0 and not (self.ceil and count >= 1):
-            raise LayerError(
-                "kernel larger than the padded input",
-                where=f"spatial axis {tag.upper()}",
-                expected=f"input + padding >= kernel_size = {kernel}",
-                got=f"{length} + {before} + {after} = {length + before + after}",
-                mend="enlarge the input or use a smaller kernel",
-            )
-        return count
 
     def choices(self, input_shape: Sequence[int]) -> dict[str, Any]:
         return self.own_choices() | {"batched": len(input_shape) == self.rank + 2}
