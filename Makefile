@@ -1,20 +1,25 @@
 # Two commands on a fresh machine with python3 (venv, headers) and gcc:
 #   make run    sets up .venv and runs the main job        make test   sets up .venv and passes the tests
+#   make digits sets up .venv and trains a network on handwritten digits with generated kernels
 # PyTorch is compared with where a CPU build of it is at hand; nothing needs it. TORCH= leaves it out.
 
 PYTHON  ?= python3
 VENV    ?= .venv
 TORCH   ?= torch==2.13.0+cpu
 OUT     ?= build/lenet
+DIGITS  ?= build/digits
 WORKERS ?= 2
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run test lint types pytest sweep clean
+.PHONY: run digits test lint types pytest sweep clean
 
 run: $(VENV)/.ready-run
 	$(BIN)/python examples/lenet_first_layer.py --out $(OUT)
+
+digits: $(VENV)/.ready-run
+	$(BIN)/python -m examples.digits --out $(DIGITS)
 
 test: lint types pytest
 
