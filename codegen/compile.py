@@ -25,7 +25,7 @@ BASE_FLAGS = (
     *("-std=gnu11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
     *("-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
 )
-CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64")
+CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64", "BF_ELEMENT_FIELD")
 TAIL_OF_OUTPUT = 4000
 
 
@@ -144,7 +144,7 @@ def to_binary(c_path: Path, target: Path, isa: Isa, definitions: Sequence[str]) 
         raise BuildError("Python's C headers are missing", where=include, expected="Python.h", mend=PACKAGES)
     macros = [f"-D{d}" for d in definitions]
     flags = [*flags_of(isa, definitions), f"-I{HEADERS}", f"-I{include}"]
-    run_tool("gcc", [compiler(), *flags, *macros, str(c_path), "-o", str(target)], c_path.parent)
+    run_tool("gcc", [compiler(), *flags, *macros, str(c_path), "-lm", "-o", str(target)], c_path.parent)
 
 
 def flags_of(isa: Isa, definitions: Sequence[str]) -> list[str]:

@@ -15,14 +15,9 @@ from dataclasses import dataclass, field
 from io import StringIO
 
 from codegen.errors import BuildError
+from codegen.loops import OPERATIONS
 
-ELEMENT_OPS = {"e_load", "e_store", "e_fma", "e_add", "e_zero"}
-VECTOR_OPS = {
-    *("v_zero", "v_load", "v_store", "v_load_part", "v_store_part", "v_splat"),
-    *("v_load_strided", "v_store_strided"),
-    *("v_fma", "v_add", "v_sum"),
-}
-OPS = ELEMENT_OPS | VECTOR_OPS | {"bf_branch"}
+OPS = {*OPERATIONS, "bf_branch"}
 WORDS = {
     *("cdef", "const", "E", "V", "Py_ssize_t", "int", "void", "inline", "noexcept", "nogil"),
     *("for", "in", "range", "if", "elif", "else", "and", "or", "not", "return", "pass"),

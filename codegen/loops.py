@@ -8,10 +8,15 @@ a condition is a predicate on integers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
 
+from derive.functions import PARAMETERS
 from derive.index import Condition, Form
+
+_CHOICES = {"sub": 2, "mul": 2, "same": 2, "larger": 3, "smaller": 3, "choose": 3}
+_FUNCTIONS = {f"fn_{name}": 1 + len(parameters) for name, parameters in PARAMETERS.items()}
 
 OPERATIONS: dict[str, tuple[str, str]] = {
     "e_zero": ("E", ""),
@@ -30,8 +35,17 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "v_fma": ("V", "vvv"),
     "v_add": ("V", "vv"),
     "v_sum": ("E", "v"),
+    "e_index": ("E", "i"),
+    "v_index": ("V", "ii"),
+    **{f"e_{name}": ("E", "e" * count) for name, count in {**_CHOICES, **_FUNCTIONS}.items()},
+    **{f"v_{name}": ("V", "v" * count) for name, count in {**_CHOICES, **_FUNCTIONS}.items()},
 }
-"""Operation: (type of its result, types of its arguments); p pointer, e element, v vector, n integer."""
+"""Operation: (type of its result, types of its arguments); p pointer, e element, v vector, n integer,
+i an integer or a form over loop names.
+
+`larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
+and copies; `fn_<name>` is a function of `derive.functions` with its parameters.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class Pointer:
     at: Form
 
 
-Argument = Pointer | str | int
+Argument = Pointer | Form | str | int
 
 
 @dataclass(frozen=True)
@@ -72,7 +86,7 @@ class Call:
 
     def __post_init__(self) -> None:
         wanted = OPERATIONS[self.operation][1]
-        kinds = {"p": Pointer, "e": str, "v": str, "n": int}
+        kinds = {"p": Pointer, "e": str, "v": str, "n": int, "i": Form | int}
         if len(wanted) != len(self.arguments) or not all(
             isinstance(a, kinds[w]) for w, a in zip(wanted, self.arguments, strict=False)
         ):
@@ -176,6 +190,8 @@ class Kernel:
         equation: the closed form that the body computes, as the derivation prints it.
         definitions: the definitions of the helpers that the equation reads.
         notes: what the schedule chose, one sentence each.
+        constants: operands that the layer fills, by name: the coefficients and parameters of its claim.
+        kept: parts of the scratch that hold a result when the kernel is done (codes of entries taken).
     """
 
     name: str
@@ -186,6 +202,8 @@ class Kernel:
     equation: str = ""
     definitions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    constants: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
+    kept: tuple[Buffer, ...] = ()
 
     @property
     def workspace(self) -> int:

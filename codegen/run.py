@@ -1,13 +1,15 @@
 """Owns the reference interpreter: what a kernel of the loop language means, on any element type.
 
 Elements may be NumPy floats, Python integers, `fractions.Fraction`s or symbols (object arrays): the
-interpreter only multiplies and adds. It checks what compiled code does not: every address lies inside
-its buffer, and no element of the workspace is read before it was written.
+interpreter adds, multiplies, compares where the text selects, and calls the functions it is given. It
+checks what compiled code does not: every address lies inside its buffer, and no element of the workspace
+is read before it was written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from codegen.loops import (
     Pointer,
     Statement,
 )
+from derive.index import Form
 
 
 class Unwritten:
@@ -35,35 +38,63 @@ class Unwritten:
     def __add__(self, other: Any) -> Unwritten:
         return self
 
-    __radd__ = __mul__ = __rmul__ = __add__
+    __radd__ = __mul__ = __rmul__ = __sub__ = __rsub__ = __add__
 
 
 UNWRITTEN = Unwritten()
 
+Functions = Mapping[str, Callable[..., Any]]
+"""By name of `derive.functions`: the value for an element and the parameters."""
 
-def run(kernel: Kernel, operands: Mapping[str, Any], lanes: int, zero: Any = 0) -> np.ndarray[Any, Any]:
+ELEMENTWISE: Functions = {
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "same": lambda a, b: int(a == b),
+    "larger": lambda code, best, x: int(bool(x > best or x != x or code < 0)),
+    "smaller": lambda code, best, x: int(bool(x < best or x != x or code < 0)),
+    "choose": lambda flag, a, b: a if flag else b,
+}
+"""The lane by lane operations of the loop language that are no functions; a flag is 1 or 0."""
+
+
+def run(
+    kernel: Kernel,
+    operands: Mapping[str, Any],
+    lanes: int,
+    zero: Any = 0,
+    functions: Functions | None = None,
+) -> np.ndarray[Any, Any]:
     """The flat result of a kernel.
 
     Args:
         operands: array by name, any shape, C order, as many elements as the kernel's operand.
         lanes: elements of a vector.
-        zero: the zero of the element type.
+        zero: the zero of the element type; zero + n is the whole number n.
+        functions: what the kernel's functions are, by name; needed where it applies any.
 
     Returns:
         An object array of `kernel.out.count` elements; an element never stored is UNWRITTEN.
 
     Raises:
         IndexError: an address outside its buffer.
+        KeyError: a function that is not given.
         ValueError: an operand with the wrong number of elements.
     """
-    return Machine(kernel, operands, lanes, zero).result()
+    return Machine(kernel, operands, lanes, zero, functions or {}).result()
 
 
 class Machine:
     """The state of one run: buffers, integers, values."""
 
-    def __init__(self, kernel: Kernel, operands: Mapping[str, Any], lanes: int, zero: Any) -> None:
-        self.kernel, self.lanes, self.zero = kernel, lanes, zero
+    def __init__(
+        self,
+        kernel: Kernel,
+        operands: Mapping[str, Any],
+        lanes: int,
+        zero: Any,
+        functions: Functions | None = None,
+    ) -> None:
+        self.kernel, self.lanes, self.zero, self.functions = kernel, lanes, zero, functions or {}
         self.integers: dict[str, int] = {}
         self.values: dict[str, Any] = {}
         self.marks: list[int] = []
@@ -117,11 +148,25 @@ class Machine:
         return int(min(found) if limit.upper else max(found))
 
     def call(self, call: Call) -> Any:
-        method = getattr(self, call.operation)
-        return method(*map(self.argument, call.arguments))
+        arguments = [self.argument(a) for a in call.arguments]
+        method = getattr(self, call.operation, None)
+        if method is not None:
+            return method(*arguments)
+        operation = partial(self.element, call.operation[2:])
+        return operation(*arguments) if call.operation[0] == "e" else list(map(operation, *arguments))
+
+    def element(self, operation: str, *values: Any) -> Any:
+        """An operation on elements that vectors do lane by lane; what was never written spoils it."""
+        if any(v is UNWRITTEN for v in values):
+            return UNWRITTEN
+        if operation.startswith("fn_"):
+            return self.functions[operation[3:]](*values)
+        return ELEMENTWISE[operation](*values)
 
     def argument(self, argument: Argument) -> Any:
         match argument:
+            case Form():
+                return argument.evaluate(self.integers)
             case Pointer(buffer, at):
                 return self.buffers[buffer.name], buffer.name, at.evaluate(self.integers)
             case str():
@@ -143,6 +188,12 @@ class Machine:
 
     def e_zero(self) -> Any:
         return self.zero
+
+    def e_index(self, number: int) -> Any:
+        return self.zero + number
+
+    def v_index(self, first: int, second: int) -> list[Any]:
+        return [self.zero + first + lane * second for lane in range(self.lanes)]
 
     def e_load(self, pointer: Any) -> Any:
         return self.read(pointer, 1)[0]

@@ -5,7 +5,7 @@
 #include <Python.h>
 #include "backflip_ops.h"
 
-#define BF_MOST_ARGUMENTS 8
+#define BF_MOST_ARGUMENTS 16
 
 typedef struct {
     Py_buffer views[BF_MOST_ARGUMENTS];

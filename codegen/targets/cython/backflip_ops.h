@@ -8,6 +8,7 @@
  *   -DBF_ELEMENT_FLOAT    float       shipped
  *   -DBF_ELEMENT_DOUBLE   double      shipped
  *   -DBF_ELEMENT_UINT64   uint64_t, arithmetic modulo 2^64             (validation)
+ *   -DBF_ELEMENT_FIELD    uint64_t, arithmetic modulo 2^61 - 1, functions are unknown (validation)
  *   -DBF_ELEMENT_TRACE    which set of the definition's terms it is    (validation)
  *   -DBF_LANES=n          elements in a V, a power of two up to 32
  *   -DBF_MARKS            record branch marks in a shipped element type too (validation)
@@ -21,13 +22,23 @@
  *   void v_store_strided(E *p, V x, int n, ptrdiff_t stride)         [p[i * stride] is lane i, for i < n]
  *   V v_splat(const E *p)              [every lane is *p]
  *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
+ *   E e_index(ptrdiff_t n)             V v_index(ptrdiff_t n, ptrdiff_t m)   [n; lane i is n + i * m]
+ *   E e_sub(E a, E b)  E e_mul(E a, E b)   V v_sub(V a, V b)  V v_mul(V a, V b)   [never fused]
+ *   E e_same(E a, E b)                 V v_same(V a, V b)            [flag: 1 where a is b, else 0]
+ *   E e_larger(E code, E best, E x)    V v_larger(V, V, V)           [flag: x is taken in place of best]
+ *   E e_smaller(E code, E best, E x)   V v_smaller(V, V, V)          [the same for the smallest]
+ *   E e_choose(E flag, E a, E b)       V v_choose(V flag, V a, V b)  [a where the flag is 1, else b; bits copied]
+ *   E e_fn_NAME(E x, parameters...)    V v_fn_NAME(V x, parameters...)   [see elem_function_list.h]
  *   void bf_branch(int id)             [mark of an integer dispatch; nothing in shipped builds]
  *   void e_poison(E *p, ptrdiff_t n)   [NaN / garbage / BAD; never called by kernels]
  * Loads and stores need the alignment of E only. Compile with -ffp-contract=fast (or -std=gnu11) so
  * that acc + a * b is one fused operation where the machine has it, and with -Wno-psabi (vectors wider
  * than the machine's are passed between inlined functions only).
  *
- * Class builds (UINT64, TRACE) also export, for the validator alone, bf_marks() and bf_marks_reset();
+ * UINT64 has no larger, smaller and functions: text that uses them does not compile there. TRACE knows sums of
+ * products alone; of everything else it makes BAD.
+ *
+ * Class builds (UINT64, FIELD, TRACE) also export, for the validator alone, bf_marks() and bf_marks_reset();
  * TRACE exports the functions of trace_verdict.h. They are found by their symbol in the shared object,
  * so generated text never mentions them.
  */
@@ -46,11 +57,14 @@
 #error "BF_LANES must be 1, 2, 4, 8, 16 or 32"
 #endif
 #if defined(BF_ELEMENT_FLOAT) + defined(BF_ELEMENT_DOUBLE) + defined(BF_ELEMENT_UINT64) + \
-        defined(BF_ELEMENT_TRACE) != 1
-#error "choose one element: -DBF_ELEMENT_FLOAT, _DOUBLE, _UINT64 or _TRACE"
+        defined(BF_ELEMENT_FIELD) + defined(BF_ELEMENT_TRACE) != 1
+#error "choose one element: -DBF_ELEMENT_FLOAT, _DOUBLE, _UINT64, _FIELD or _TRACE"
 #endif
 
-#if defined(BF_ELEMENT_UINT64) || defined(BF_ELEMENT_TRACE) || defined(BF_MARKS)
+/* an operation that an element does not have is an error, not a function to be found later */
+#pragma GCC diagnostic error "-Wimplicit-function-declaration"
+
+#if defined(BF_ELEMENT_UINT64) || defined(BF_ELEMENT_FIELD) || defined(BF_ELEMENT_TRACE) || defined(BF_MARKS)
 #include "bf_marks.h"
 #else
 static inline void bf_branch(int id) { (void)id; }
@@ -58,6 +72,8 @@ static inline void bf_branch(int id) { (void)id; }
 
 #ifdef BF_ELEMENT_TRACE
 #include "elem_trace.h"
+#elif defined(BF_ELEMENT_FIELD)
+#include "elem_field.h"
 #else
 #include "elem_number.h"
 #endif

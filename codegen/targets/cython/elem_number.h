@@ -5,9 +5,11 @@
 #if defined(BF_ELEMENT_FLOAT)
 typedef float E;
 typedef int32_t bf_lane_index;
+#define BF_ELEMENT_SIZE 4
 #elif defined(BF_ELEMENT_DOUBLE)
 typedef double E;
 typedef int64_t bf_lane_index;
+#define BF_ELEMENT_SIZE 8
 #else
 typedef uint64_t E;
 typedef int64_t bf_lane_index;
@@ -87,6 +89,11 @@ BF_OP E v_sum(V x) {
     (void)iota;
     return x[0];
 }
+
+#include "elem_select.h"
+#ifndef BF_ELEMENT_UINT64
+#include "elem_functions.h"
+#endif
 
 /* NaN, or, where there is none, numbers that no small combination of the data equals */
 static inline __attribute__((unused)) void e_poison(E *p, ptrdiff_t n) {

@@ -160,6 +160,42 @@ BF_HELPER void e_poison(E *p, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i++) p[i].word = trace_word_bad(REASON_POISON, 0);
 }
 
+/* Sums of products are all that the trace follows: anything else is BAD, whatever it is made of. */
+BF_HELPER E e_lost(void) { return e_word(trace_word_bad(REASON_UNKNOWN, 0)); }
+BF_HELPER V v_lost(void) {
+    const E lost = e_lost();
+    return v_splat(&lost);
+}
+#define BF_LOST_1(name) \
+    BF_SMALL E e_##name(E a) { return (void)a, e_lost(); } \
+    BF_SMALL V v_##name(V a) { return (void)a, v_lost(); }
+#define BF_LOST_2(name) \
+    BF_SMALL E e_##name(E a, E b) { return (void)a, (void)b, e_lost(); } \
+    BF_SMALL V v_##name(V a, V b) { return (void)a, (void)b, v_lost(); }
+#define BF_LOST_3(name) \
+    BF_SMALL E e_##name(E a, E b, E c) { return (void)a, (void)b, (void)c, e_lost(); } \
+    BF_SMALL V v_##name(V a, V b, V c) { return (void)a, (void)b, (void)c, v_lost(); }
+BF_LOST_2(sub)
+BF_LOST_2(mul)
+BF_LOST_2(same)
+BF_LOST_3(larger)
+BF_LOST_3(smaller)
+BF_LOST_3(choose)
+BF_SMALL E e_index(ptrdiff_t n) { return (void)n, e_lost(); }
+BF_SMALL V v_index(ptrdiff_t first, ptrdiff_t second) { return (void)first, (void)second, v_lost(); }
+#define BF_SMOOTH_OF_1(name, number) BF_LOST_1(fn_##name)
+#define BF_SMOOTH_OF_2(name, number) BF_LOST_2(fn_##name)
+#define BF_SMOOTH_OF_3(name, number) BF_LOST_3(fn_##name)
+#define BF_PLAIN_OF_1(name, number) BF_LOST_1(fn_##name)
+#define BF_PLAIN_OF_2(name, number) BF_LOST_2(fn_##name)
+#define BF_PLAIN_OF_3(name, number) BF_LOST_3(fn_##name)
+#define BF_WIDE_OF_1(name, number) BF_LOST_1(fn_##name)
+#define BF_WIDE_OF_3(name, number) BF_LOST_3(fn_##name)
+#define BF_SCALAR_OF_2(name, number) BF_LOST_2(fn_##name)
+#define BF_UNKNOWN(name, number) BF_LOST_1(fn_##name)
+#define BF_INVERSE(name, number) BF_LOST_1(fn_##name)
+#include "elem_function_list.h"
+
 #include "trace_verdict.h"
 
 #endif

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codegen.loops import (
+    OPERATIONS,
     Argument,
     Assign,
     Branch,
@@ -24,6 +25,7 @@ from codegen.loops import (
     Place,
     Pointer,
     Statement,
+    calls,
     statements,
 )
 from derive.index import Condition, Form, Zero
@@ -65,8 +67,9 @@ def module_text(title: str, facts: Sequence[str], kernels: Sequence[Kernel]) -> 
     template = environment().get_template("module.pyx.jinja")
     shown = [kernel_text(k) for k in kernels]
     facts = [line for fact in facts for line in wrapped(fact, WIDTH - 2)]
-    bare = template.render(title=title, facts=facts, kernels=shown, digest="")
-    return template.render(title=title, facts=facts, kernels=shown, digest=digest(bare))
+    parts = {"title": title, "facts": facts, "kernels": shown, "further": further(kernels)}
+    bare = template.render(**parts, digest="")
+    return template.render(**parts, digest=digest(bare))
 
 
 def digest(text: str) -> str:
@@ -194,6 +197,24 @@ def _indented(body: tuple[Statement, ...]) -> list[str]:
 
 def call_text(call: Call) -> str:
     return f"{call.operation}({', '.join(map(_argument, call.arguments))})"
+
+
+TYPES = {"p": "const E*", "e": "E", "v": "V", "n": "Py_ssize_t", "i": "Py_ssize_t"}
+COMMON = frozenset(
+    f"{kind}_{name}"
+    for kind, names in {
+        "e": ("zero", "load", "store", "fma", "add"),
+        "v": ("zero", "load", "store", "load_part", "store_part", "store_strided", "load_strided", "splat"),
+    }.items()
+    for name in names
+) | {"v_fma", "v_add", "v_sum"}
+"""Operations that every module declares."""
+
+
+def further(kernels: Sequence[Kernel]) -> list[str]:
+    """Declarations of the operations that kernels use beside the common ones."""
+    used = {c.operation for k in kernels for c in calls(k.body)} - COMMON
+    return [f"{OPERATIONS[o][0]} {o}({', '.join(TYPES[t] for t in OPERATIONS[o][1])})" for o in sorted(used)]
 
 
 def _argument(argument: Argument) -> str:
