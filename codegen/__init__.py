@@ -1,16 +1,16 @@
-"""Owns the public names of `codegen`: `build`, imported on first use."""
+"""Owns the public names of `codegen`: `build`, for layers and graphs, imported on first use."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from codegen.call import build
     from codegen.errors import BuildError
+    from codegen.graph import build
 
 __all__ = ["BuildError", "build"]
 
-_HOMES = {"BuildError": "codegen.errors", "build": "codegen.call"}
+_HOMES = {"BuildError": "codegen.errors", "build": "codegen.graph"}
 
 
 def __getattr__(name: str) -> Any:

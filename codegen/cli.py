@@ -13,13 +13,14 @@ import click
 from derive import cli as derive_cli
 from derive.cli import needed_shape, read_layer
 from derive.errors import LimitError
-from derive.terminal import Exits, Verb, examples
+from derive.terminal import Exits, Verb, examples, one_shape
 
 
 @examples(
     'build "Conv2d(3, 8, 3)" --input 1,3,32,32',
     'build "Conv2d(3, 8, 3)" --input 1,3,32,32 --dtype float64 --validate exact -o kernels',
     'build "Conv2d(1, 1, 2)" --input 1,1,3,3 --source',
+    'build "Sequential(Conv2d(1, 2, 3), ReLU())" --input 1,1,6,6',
 )
 @click.command("build", cls=Verb)
 @click.argument("layer")
@@ -41,7 +42,7 @@ from derive.terminal import Exits, Verb, examples
 @click.option("--source", is_flag=True, help="Print the generated Cython text instead of the summary.")
 def build_command(
     layer: str,
-    shape: tuple[int, ...],
+    shape: Any,
     wrt: str,
     no_tune: bool,
     folder: Path | None,
@@ -49,28 +50,51 @@ def build_command(
     **options: Any,
 ) -> None:
     """Compile the kernels of LAYER, forward and gradients, from the proved equations; validate; cache."""
-    from codegen.call import build
+    from codegen.graph import build
+    from derive.graph import Graph
 
     read = read_layer(layer)
     if folder is not None:
         _check_folder(folder)
     wanted: str | tuple[str, ...] = () if wrt == "none" else wrt
+    options |= {"wrt": wanted, "tune": not no_tune}
+    if isinstance(read, Graph):
+        _show_graph(build(read, shape, **options).kernels, folder, source)
+        return
+    shape = one_shape(shape)
     _announce(read, shape, wanted)
-    kernel = build(read, shape, wrt=wanted, tune=not no_tune, **options)
+    kernel = build(read, shape, **options)
     if folder is not None:
         _write(folder, {"kernel.pyx": kernel.source, "proof.json": kernel.proof + "\n"})
     click.echo(kernel.source.rstrip("\n") if source else "\n".join(summary(kernel)))
 
 
+def _show_graph(kernels: dict[str, Any], folder: Path | None, source: bool) -> None:
+    """The kernels of a graph's nodes; nodes that have one kernel are named together."""
+    nodes: dict[int, list[str]] = {}
+    for name, kernel in kernels.items():
+        nodes.setdefault(id(kernel), []).append(name)
+    for names in nodes.values():
+        kernel = kernels[names[0]]
+        if folder is not None:
+            texts = {"pyx": kernel.source, "json": kernel.proof + "\n"}
+            _write(folder, {f"{names[0]}.{suffix}": text for suffix, text in texts.items()})
+        said = kernel.source.rstrip("\n") if source else "\n".join(summary(kernel))
+        click.echo(f"{'# ' * source}node {', '.join(names)}:\n{said}")
+
+
 def _announce(layer: Any, shape: tuple[int, ...], wanted: str | tuple[str, ...]) -> None:
     """An estimate on stderr before anything that takes over 10 s."""
     from codegen.call import wanted_gradients
-    from codegen.produce import SECONDS_PER_PRODUCT, check_work, claims_of, products_of
+    from codegen.facts import facts_of
+    from codegen.produce import claims_of
+    from codegen.work import check_work, seconds_of
 
     layer.operands(shape)
+    facts = facts_of(layer, shape)
     claims = claims_of(layer, shape, ("output", *wanted_gradients(layer, shape, wanted)))
-    check_work(claims)
-    seconds = products_of(claims) * SECONDS_PER_PRODUCT
+    check_work(claims, facts)
+    seconds = seconds_of(claims, facts)
     if seconds > 10:
         click.echo(f"note: building and validating takes about {seconds:,.0f} s, unless cached", err=True)
 

@@ -1,4 +1,4 @@
-"""Owns the public names of `derive`: every layer class, and the questions asked of one.
+"""Owns the public names of `derive`: every layer class, compositions, and the questions asked of them.
 
 >>> from derive import Conv2d, differentiate
 >>> sorted(differentiate(Conv2d(1, 1, 2), (1, 1, 3, 3)))
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from derive.errors import LayerError as LayerError
     from derive.errors import LimitError as LimitError
     from derive.errors import ProofError as ProofError
+    from derive.graph import Graph as Graph
+    from derive.graph import Sequential as Sequential
     from derive.layers.conv import Conv2d as Conv2d
     from derive.matrix import matrix_form as matrix_form
     from derive.spelling import parse_layer as parse_layer
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
 _HOMES = {
     "BackflipError": "derive.errors",
     "LayerError": "derive.errors",
+    "Graph": "derive.graph",
     "LimitError": "derive.errors",
     "ProofError": "derive.errors",
+    "Sequential": "derive.graph",
     "differentiate": "derive.api",
     "matrix_form": "derive.matrix",
     "parse_layer": "derive.spelling",
@@ -51,7 +55,7 @@ def __getattr__(name: str) -> Any:
 
 
 def names() -> list[str]:
-    """The public names: the questions above, and every layer class that the registry finds."""
+    """The public names: the questions above, compositions, and every layer class that the registry finds."""
     from derive.layers import registry
 
     return sorted([*_HOMES, *registry()])

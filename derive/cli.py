@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from derive.errors import LayerError
-from derive.terminal import Shape, UsersCode, Verb, examples, writable
+from derive.graph import Graph
+from derive.terminal import Shapes, UsersCode, Verb, examples, one_shape, shapes_said, writable
 
 if TYPE_CHECKING:
     from derive.api import ProofResult
-    from derive.layers.base import Layer
     from derive.notation.tree import Page
 
-shape_option = click.option(
-    "--input", "shape", type=Shape(), help="Input shape, channels first, e.g. 1,1,3,3."
-)
+INPUT_HELP = "Input shape, channels first, e.g. 1,1,3,3; of a graph's inputs x=1,3,8,8, once for each."
+shape_option = click.option("--input", "shape", multiple=True, callback=Shapes(), help=INPUT_HELP)
 needed_shape = click.option(
-    "--input", "shape", type=Shape(), required=True, help="Input shape, channels first, e.g. 1,1,3,3."
+    "--input", "shape", multiple=True, callback=Shapes(), required=True, help=INPUT_HELP
 )
 
 
-def read_layer(text: str) -> Layer:
-    """parse_layer, its notes on stderr."""
+def read_layer(text: str) -> Any:
+    """parse_layer (a Layer, or a Graph), its notes on stderr."""
     from derive.spelling import parse_layer
 
     notes: list[str] = []
@@ -44,11 +43,14 @@ def read_layer(text: str) -> Layer:
     'derive "Conv2d(1, 2, 3, stride=2)" --input 1,1,6,5 --wrt input --format latex',
     'derive "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28 -o lenet.tex',
     'derive "Conv1d(1, 1, 2, padding=full)" --input 1,1,5 --matrix',
+    'derive "Sequential(Conv2d(1, 2, 3), ReLU())" --input 1,1,6,6',
 )
 @click.command("derive", cls=Verb)
 @click.argument("layer")
 @needed_shape
-@click.option("--wrt", default="all", show_default=True, help="input, weight, bias, other or all.")
+@click.option(
+    "--wrt", default="all", show_default=True, help="input, weight, bias, other, a graph's 0.weight, or all."
+)
 @click.option(
     "--format",
     "form",
@@ -69,7 +71,7 @@ def read_layer(text: str) -> Layer:
 @click.option("--matrix", is_flag=True, help="Print the layer as a matrix on its input instead.")
 def derive_command(
     layer: str,
-    shape: tuple[int, ...],
+    shape: Any,
     wrt: str,
     form: str | None,
     latex_style: str | None,
@@ -94,8 +96,17 @@ def derive_command(
     click.echo(f"wrote {output}: {said}", err=True)
 
 
-def _derived(layer: Layer, shape: tuple[int, ...], wrt: str, matrix: bool) -> tuple[Page, str]:
+def _derived(layer: Any, shape: Any, wrt: str, matrix: bool) -> tuple[Page, str]:
     """The document asked for, and what is in it."""
+    if isinstance(layer, Graph):
+        if matrix:
+            raise click.UsageError("--matrix is about one layer")
+        from derive.graph_derivation import differentiate_graph
+        from derive.graph_document import page as graph_page
+
+        found = differentiate_graph(layer, shape, wrt)
+        return graph_page(found), f"{', '.join(found)}; {next(iter(found.values())).label}"
+    shape = one_shape(shape)
     if matrix:
         if wrt not in ("all", "input"):
             raise click.UsageError(f"--matrix is about the input; --wrt {wrt} contradicts it")
@@ -139,7 +150,7 @@ def _derived(layer: Layer, shape: tuple[int, ...], wrt: str, matrix: bool) -> tu
     help="Write the certificate to FILE for `backflip check`.",
 )
 def prove_command(
-    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, listed: bool, theorem: str | None,
+    layer: str | None, shape: Any, all_sizes: bool, listed: bool, theorem: str | None,
     form: str | None, as_json: bool, certificate: Path | None,
 ) -> None:  # fmt: skip
     """Prove the forward form and the gradients of LAYER at a shape (every entry), or for all sizes."""
@@ -164,6 +175,10 @@ def prove_command(
         if theorem is not None and not as_json:
             click.echo(f"note: definitions and every step: prove --theorem {theorem} --format text", err=True)
     if certificate is not None:
+        if not result.certificate:
+            raise LayerError(
+                "a composition has no certificate of its own", where=title, mend="prove each layer"
+            )
         from derive.pdf import write_whole
 
         write_whole(certificate, result.certificate_json().encode())
@@ -173,7 +188,7 @@ def prove_command(
 
 
 def _check_proof(
-    layer: str | None, shape: tuple[int, ...] | None, all_sizes: bool, theorem: str | None,
+    layer: str | None, shape: Any, all_sizes: bool, theorem: str | None,
     form: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Options of prove that contradict each other."""
@@ -191,7 +206,7 @@ def _check_proof(
         raise click.UsageError("--input is one size and --all-sizes is every size; give one of them")
 
 
-def _proof(text: str, shape: tuple[int, ...] | None, all_sizes: bool) -> ProofResult:
+def _proof(text: str, shape: Any, all_sizes: bool) -> ProofResult:
     from derive.api import prove
     from derive.layers import registry
     from derive.progress import Progress
@@ -203,13 +218,17 @@ def _proof(text: str, shape: tuple[int, ...] | None, all_sizes: bool) -> ProofRe
             )
         return prove(kind)
     layer = read_layer(text)
+    if isinstance(layer, Graph) and all_sizes:
+        raise click.UsageError(
+            "a graph is proved at given shapes: --input; its layers with --all-sizes, each"
+        )
     with Progress() as progress:
-        return prove(layer, shape, progress=progress)
+        return prove(layer, shape if isinstance(layer, Graph) else one_shape(shape), progress=progress)
 
 
-def proof_lines(title: str, shape: tuple[int, ...] | None, result: ProofResult) -> list[str]:
+def proof_lines(title: str, shape: Any, result: ProofResult) -> list[str]:
     """A proof for the reader: the label, what was done, what is supposed."""
-    where = f" at {','.join(map(str, shape))}" if shape else ""
+    where = f" at {shapes_said(shape)}" if shape else ""
     lines = [f"{title.strip()}{where}: {result.label}", *(f"  {line}" for line in result.report)]
     lines += ["theorem:", *(f"  {line}" for line in result.theorem.splitlines())]
     lines += ["supposing:", *(f"  {line}" for line in result.assumptions)]
@@ -249,9 +268,11 @@ def check_command(file: Path) -> None:
 @click.argument("function", metavar="MODULE:CALLABLE")
 @click.argument("layer")
 @needed_shape
-def verify_command(function: str, layer: str, shape: tuple[int, ...]) -> None:
+def verify_command(function: str, layer: str, shape: Any) -> None:
     """Compare somebody's NumPy function, a backward or a forward pass, with LAYER."""
-    read = read_layer(layer)
+    read, shape = read_layer(layer), one_shape(shape)
+    if isinstance(read, Graph):
+        raise LayerError("a function is compared with one layer", where="verify", got=repr(read)[:70])
     read.operands(shape)
     target = load_callable(function)
     from derive.verification import verify

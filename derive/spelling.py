@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, NoReturn
 
 from derive.errors import LayerError
+from derive.graph_spelling import parse_composed
 from derive.layers import registry
 from derive.layers.base import Layer
 
@@ -32,13 +33,14 @@ RELATED = {
 """Modules of PyTorch that another one says in full."""
 
 
-def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
-    """The layer that a constructor call spells; never evaluated.
+def parse_layer(text: str, notes: list[str] | None = None) -> Any:
+    """The layer (Layer), or composition of layers (Graph), that a constructor call spells; never evaluated.
 
     Args:
         text: "Conv2d(1, 6, 5, padding=2)": PyTorch's names and order, or what print(layer) shows
             ("Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))"); words may go without quotes
-            (padding=same); "nn." and "torch.nn." may stand before the name.
+            (padding=same); "nn." and "torch.nn." may stand before the name. A Sequential(...) also as
+            print(model) shows it, and a Graph(...), see `derive.graph`.
         notes: is given one sentence for each argument that was ignored (inplace, device, dtype), and for
             each one that a printed model does not show, so that its usual value is supposed.
 
@@ -47,6 +49,14 @@ def parse_layer(text: str, notes: list[str] | None = None) -> Layer:
     >>> parse_layer("nn.Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))")
     Conv2d(1, 6, (5, 5), stride=(1, 1))
     """
+    if isinstance(text, str) and text.lstrip():
+        found = parse_composed(text, lambda inner: parse_layer(inner, notes))
+        if found is not None:
+            return found
+    return _parse_one(text, notes)
+
+
+def _parse_one(text: str, notes: list[str] | None) -> Layer:
     source = _Source(_checked(text))
     call = source.call()
     kind = source.kind(call)
@@ -114,10 +124,6 @@ class _Source:
                 warnings.simplefilter("ignore")
                 tree = ast.parse(self.text, mode="eval").body
         except SyntaxError as fault:
-            if inside := re.match(r"([\w.]+)\(\s*\(\w+\): ", self.text):
-                wanted = f"one layer: {', '.join(registry())}"
-                mend = "give the text of one of the layers inside it"
-                self.refuse("a module made of several layers", 1, wanted, inside.group(1), mend)
             self.refuse(
                 "not a layer constructor", fault.offset or 1, 'for example "Conv2d(1, 6, 5)"', fault.msg
             )
@@ -151,13 +157,14 @@ class _Source:
         """The syntax of each argument by name, and the names that were ignored."""
         names = [f.name for f in fields(kind) if f.init]
         signature = _signature(kind)
+        ordered = [f.name for f in fields(kind) if f.init and not f.kw_only]
         given: dict[str, ast.expr] = {}
         for position, node in enumerate(call.args):
             if isinstance(node, ast.Starred):
                 self.refuse("argument list is not literal", node, signature, self.got(node))
-            if position >= len(names):
+            if position >= len(ordered):
                 self.refuse("too many arguments", node, signature, f"{len(call.args)} positional arguments")
-            given[names[position]] = node
+            given[ordered[position]] = node
         ignored = []
         for keyword in call.keywords:
             if keyword.arg is None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -96,21 +96,44 @@ class UsersCode:
             ) from None
 
 
-if TYPE_CHECKING:
-    _Parameter = click.ParamType[tuple[int, ...]]
-else:
-    _Parameter = click.ParamType
+class Shapes:
+    """The values of --input: 1,1,3,3 for a layer; x=1,3,8,8 for each input of a graph, as a dict."""
+
+    def __call__(self, context: click.Context, option: click.Parameter, given: tuple[Any, ...]) -> Any:
+        if not given:
+            return None
+        named = [text.partition("=") for text in given if "=" in text]
+        if not named and len(given) == 1:
+            return parse_shape(given[0])
+        found = {name.strip(): parse_shape(sizes) for name, _, sizes in named}
+        if len(found) != len(given):
+            raise LayerError(
+                "input shapes without names, or one name twice",
+                where="--input",
+                expected="one shape, or one for each input: --input x=1,3,8,8 --input y=1,3,8,8",
+                got=" ".join(given),
+            )
+        return found
 
 
-class Shape(_Parameter):
-    """--input 1,1,3,3: whole positive numbers, channels first."""
+def one_shape(shape: Any) -> Any:
+    """The shape of a layer's only input; LayerError where shapes are given by name."""
+    if isinstance(shape, dict) and shape.keys() != {"input"}:
+        name, sizes = next(iter(shape.items()))
+        raise LayerError(
+            "not a size",
+            where="--input, axis 0",
+            expected="sizes alone: --input 1,1,3,3 (only the inputs of a Graph have names)",
+            got=repr(f"{name}={sizes[0]}"),
+        )
+    return shape["input"] if isinstance(shape, dict) else shape
 
-    name = "N,C,..."
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        return value if isinstance(value, tuple) else parse_shape(value)
+def shapes_said(shape: Any) -> str:
+    """1,1,3,3, or x=1,3,8,8 y=1,3,8,8."""
+    if isinstance(shape, dict):
+        return " ".join(f"{name}={shapes_said(sizes)}" for name, sizes in shape.items())
+    return ",".join(map(str, shape))
 
 
 def parse_shape(text: str) -> tuple[int, ...]:
