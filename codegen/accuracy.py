@@ -108,7 +108,7 @@ def error_in_ulps(found: float, true: Any, dtype: str, floor: float = 0.0) -> fl
 
     A true value beyond the largest number counts as one step above it, where infinity is found.
     """
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     info = np.finfo(dtype)
     size = max(abs(true), mpmath.mpf(floor), mpmath.mpf(float(info.tiny)))

@@ -30,7 +30,7 @@ def exact(name: str, x: float, parameters: tuple[float, ...] = ()) -> Number | N
         An mpmath number, exact to far more bits than a double has; None where the function has no finite
         real value (the log of a number below zero, a pole).
     """
-    import mpmath  # type: ignore[import-untyped]
+    import mpmath
 
     with mpmath.workprec(FEWER if name in ("gelu", "gelu_prime") else BITS):
         try:

@@ -11,23 +11,18 @@ from derive.expr import Read, entry_of
 from derive.functions_shown import definitions, slopes, told
 from derive.graph_setting import Composed
 from derive.graph_shapes import Placed
-from derive.index import Form
 from derive.layers.codes import Code
 from derive.legend import tables_shown
-from derive.legend_nonlinear import FILLED
+from derive.legend_nonlinear import FILLED, indicator_rows
 from derive.notation.build import Builder
 from derive.notation.tree import (
     Array,
     Block,
-    Bracket,
     Called,
     Display,
     Displays,
-    Entry,
     Inline,
-    Link,
     Paragraph,
-    Relation,
     Span,
     Strong,
 )
@@ -53,11 +48,8 @@ def choices(placed: Placed, composed: Composed, builder: Builder) -> list[Block]
     for name, code in composed.codes.items():
         read = next(_reads(composed, name), None) if name.startswith(prefix) else None
         if read is not None:
-            link = Link(Relation.DEFINED, _condition(read, code, builder))
-            found += [Paragraph(_choice(name, code)), Displays((Display(builder.read(read), (link,)),))]
-    free = (
-        " may hold anything: no gradient and no output depends on it. Kernels put the largest entry of each "
-    )
+            found += [Paragraph(_choice(name, code)), Displays(indicator_rows(read, code, builder))]
+    free = " may hold anything: no gradient and no output depends on it. Kernels put the largest entry of "
     for name, shift in composed.shifts.items():
         if name.startswith(prefix):
             found.append(Paragraph((Array(name), free, "each row of ", Array(shift.source), " there.")))
@@ -85,20 +77,6 @@ def _reads(composed: Composed, name: str) -> Iterator[Read]:
             for entry in map(entry_of, term.factors):
                 if entry is not None and entry.tensor.name == name:
                     yield entry
-
-
-def _condition(read: Read, code: Code, builder: Builder) -> Bracket:
-    """[codes at the leading indices = the place's number]."""
-    value = code.value.substitute({f"x{axis}": form for axis, form in enumerate(read.index)})
-    return Bracket(
-        (Entry(code.operand, tuple(map(builder.form, lead(read, code)))), builder.form(value)), ("==",)
-    )
-
-
-def lead(read: Read, code: Code) -> tuple[Form, ...]:
-    """The index of the array of codes as the user sees it: hidden axes left out."""
-    shown = {axis for group in read.tensor.layout for axis in group}
-    return tuple(read.index[axis] for axis in code.lead if axis in shown)
 
 
 def constants(placed: Placed, composed: Composed) -> list[Block]:
