@@ -126,7 +126,7 @@ def compare(rig: Rig, found: Array, exact: Array, where: str) -> None:
     wrong = np.flatnonzero(~(found.reshape(-1) == exact.reshape(-1)))
     if wrong.size:
         first = int(wrong[0])
-        entry = entry_text(rig.relation.result, first)
+        entry = entry_text(rig.claim.target, first)
         raise BuildError(
             f"kernel {rig.kernel} does not compute its equation",
             where=f"{entry} ({where}; {wrong.size} of {exact.size} entries differ)",

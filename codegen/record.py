@@ -13,7 +13,8 @@ class Check:
 
     Attributes:
         kernel: its name, or "text" for the gate on the whole text.
-        method: "lexical", "integers", "trace", "uint64", "real" or "marks".
+        method: "lexical", "integers", "trace", "uint64", "real", "field", "functions", "bounded",
+            "selection" or "marks".
         claim: what was established, with nothing left out that it rests on.
         bound: the probability or the error that the claim allows; "deterministic" where it allows none.
         facts: numbers of this run (counts, seeds, worst error).

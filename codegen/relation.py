@@ -16,7 +16,7 @@ from math import prod
 
 from codegen.errors import BuildError
 from derive.claim import Claim, Setting
-from derive.expr import Factor, Partial, Read, Sum, Tensor, substitute
+from derive.expr import Factor, Partial, Read, Sum, Tensor, entry_of, substitute
 from derive.index import Condition, Form, Index, Within, Zero
 
 
@@ -77,16 +77,32 @@ def relation_of(claim: Claim) -> Relation:
             terms = unfold(Sum((), (), (factor.of,)), claim.setting)
             families = tuple(f for t in terms for f in _derivative(claim, t, factor.wrt.tensor))
             return Relation(factor.wrt.tensor, families)
+    raise _unreadable(claim, "one output entry or one derivative")
 
 
 def _derivative(claim: Claim, term: Sum, wrt: Tensor) -> list[Family]:
-    """The families that one term of the loss contributes: each occurrence of `wrt` taken out in turn."""
+    """The families that one term of the loss contributes: each occurrence of `wrt` taken out in turn.
+
+    A term in which `wrt` does not occur has derivative 0, whatever functions it applies.
+    """
+    if not any(_depends(f, wrt, claim.setting) for f in term.factors):
+        return []
     reads, found = _reads(claim, term), []
     for position, read in enumerate(reads):
         if read.tensor.name == wrt.name:
             others = reads[:position] + reads[position + 1 :]
             found.append(Family(term.indices, term.conditions, read.index, others, term.coefficient))
     return found
+
+
+def _depends(factor: Factor, wrt: Tensor, setting: Setting) -> bool:
+    """Whether a factor reads a tensor, directly or through definitions."""
+    entry = entry_of(factor)
+    if entry is None or entry.tensor.name == wrt.name:
+        return True
+    definition = setting.definition(entry.tensor.name)
+    inner = definition.body.terms if definition is not None else ()
+    return any(_depends(f, wrt, setting) for t in inner for f in t.factors)
 
 
 def unfold(term: Sum, setting: Setting) -> list[Sum]:

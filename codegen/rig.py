@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from math import prod
 from types import ModuleType
 from typing import Any
 
@@ -13,9 +15,10 @@ from numpy.typing import NDArray
 
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
-from codegen.relation import Relation, entries, relation_of
+from codegen.relation import Relation, entries, relation_of, shape_of
 from derive.claim import Claim
 from derive.expr import Tensor
+from derive.index import Form
 
 Array = NDArray[Any]
 MARGIN = 64
@@ -57,15 +60,43 @@ class Rig:
     """
 
     def __init__(self, artefact: Artefact, kernel: str, module: ModuleType, dtype: Any) -> None:
-        self.kernel, self.module, self.dtype = kernel, module, np.dtype(dtype)
+        self.called = self.kernel = kernel
+        self.module, self.dtype = module, np.dtype(dtype)
+        self.artefact = artefact
         self.claim: Claim = artefact.equations[kernel]
-        self.relation: Relation = relation_of(self.claim)
-        self.operands: tuple[Tensor, ...] = tuple(self._tensor(n) for n in artefact.operand_order[kernel])
-        unread = (t for t in self.relation.operands if t not in self.operands)
-        self.inputs: tuple[Tensor, ...] = (*self.operands, *unread)
-        """Operands of kernel and definition: a kernel takes none that no window of it reads."""
-        self.out = Guarded.of(module, entries(self.relation.result), self.dtype)
+        self.counts: dict[str, int] = {n: self._entries(n) for n in artefact.operand_order[kernel]}
+        """The kernel's operands after `out`, in order, with their numbers of elements."""
+        self.out = Guarded.of(module, entries(self.claim.target), self.dtype)
         self.workspace = Guarded.of(module, artefact.workspace_elements[kernel], self.dtype)
+
+    @cached_property
+    def relation(self) -> Relation:
+        """The terms of the definition; BuildError where it is not sums of products."""
+        return relation_of(self.claim)
+
+    @cached_property
+    def operands(self) -> tuple[Tensor, ...]:
+        """The tensors that the kernel takes; numbers of its own and codes as flat ones."""
+        known = {t.name: t for t in self.claim.setting.inputs}
+        return tuple(known.get(n, Tensor(n, (Form.of(count),))) for n, count in self.counts.items())
+
+    @cached_property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Operands of kernel and definition: a kernel takes none that no window of it reads."""
+        unread = (t for t in self.relation.operands if t not in self.operands)
+        return (*self.operands, *unread)
+
+    def _entries(self, name: str) -> int:
+        """Elements of an operand: a number of the kernel's own, a tensor of the claim, or codes."""
+        own = self.artefact.constants.get(self.called, {})
+        if name in own:
+            return len(own[name])
+        layer, shape = self.artefact.layer, self.artefact.shape
+        for indicator, code in layer.codes(shape).items() if layer is not None else ():
+            if code.operand == name:
+                extents = shape_of(self._tensor(indicator))
+                return prod(extents[axis] for axis in code.lead)
+        return entries(self._tensor(name))
 
     def _tensor(self, name: str) -> Tensor:
         found = next((t for t in self.claim.setting.inputs if t.name == name), None)
@@ -83,11 +114,11 @@ class Rig:
 
         Raises BuildError where the kernel writes to an operand or beside a buffer.
         """
-        given = {t.name: Guarded.of(self.module, entries(t), self.dtype) for t in self.operands}
+        given = {n: Guarded.of(self.module, count, self.dtype) for n, count in self.counts.items()}
         for name, buffer in given.items():
             buffer.inner[:] = data[name].reshape(-1)
         before = {name: buffer.whole.tobytes() for name, buffer in given.items()}
-        call = getattr(self.module, f"call_{self.kernel}")
+        call = getattr(self.module, f"call_{self.called}")
         call(self.out.inner, *(b.inner for b in given.values()), self.workspace.inner)
         for name, buffer in given.items():
             if buffer.whole.tobytes() != before[name]:
@@ -96,6 +127,20 @@ class Rig:
             if not buffer.intact:
                 raise BuildError(f"kernel {self.kernel} writes beside a buffer", where=name)
         return self.out.inner
+
+
+class KeptRig(Rig):
+    """A kernel run for the codes that it keeps in its workspace; `kernel` is the name of their operand."""
+
+    def __init__(self, artefact: Artefact, kernel: str, module: ModuleType, dtype: Any, operand: str) -> None:
+        super().__init__(artefact, kernel, module, dtype)
+        self.kernel = operand
+        self.start, self.length = artefact.kept[kernel][operand]
+
+    def run(self, data: Mapping[str, Array]) -> Array:
+        """The codes as elements, flat; overwritten by the next run."""
+        super().run(data)
+        return self.workspace.inner[self.start : self.start + self.length]
 
 
 class Marks:

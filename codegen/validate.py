@@ -6,6 +6,12 @@ binary itself is run on numbers that cannot round. What is trusted: backflip_ops
 includes, gcc, Cython, and that a C file means the same in every build, which the gate on the text, the
 branch marks and the run of the shipped binary each support. Not claimed: that nothing is read out of
 bounds (buffers have poisoned margins, no more) or computed needlessly.
+
+That is the class of kernels that are sums of products ("multilinear"). A kernel with functions, coefficients
+or indicators is checked in three parts: its skeleton over a prime field with unknown functions ("field", as
+are the other kernels of its module, since the trace does not compile functions), its functions by their
+measured error, and the shipped binary on real operands within the bound that both allow ("bounded"). A kernel
+that selects entries is run on the weak orders of its windows ("selection").
 """
 
 from __future__ import annotations
@@ -17,17 +23,23 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from codegen.accuracy import BOUNDS
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
+from codegen.bounded import check_bounded
 from codegen.errors import BuildError, Untraceable
+from codegen.facts import NOTHING, facts_of, linear
+from codegen.field import ELEMENT, check_field, functions_of
 from codegen.lexical import gate
 from codegen.numeric import check_integers, check_uint64
 from codegen.plan import Plan, plan_of
 from codegen.real import check_reals
 from codegen.record import Check, ValidationRecord
-from codegen.relation import Relation, entries, relation_of
-from codegen.rig import Marks, Rig
+from codegen.relation import Relation, relation_of
+from codegen.rig import KeptRig, Marks, Rig
+from codegen.selection import check_selection
 from codegen.trace import Tracer
 from derive.errors import LimitError
+from derive.numbers_reals import ULPS
 
 LEVELS = ("fast", "exact")
 Sequences = dict[str, list[tuple[str, int, NDArray[np.int32]]]]
@@ -57,10 +69,13 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
     rng = np.random.default_rng(seed)
     marks: Sequences = {kernel: [] for kernel in artefact.equations}
     checks = [_lexical(artefact), *_shipped(artefact, level, rng)]
-    plans = {kernel: traceable(relation_of(claim)) for kernel, claim in artefact.equations.items()}
+    exactly = products(artefact)
+    plain = exactly if len(exactly) == len(artefact.equations) else []
+    plans = {kernel: traceable(relation_of(artefact.equations[kernel])) for kernel in plain}
     checks += _traced(artefact, level, marks, plans)
     modular = [k for k, plan in plans.items() if plan is None or level == "exact"]
     checks += _modular(artefact, rng, marks, modular)
+    checks += _over_field(artefact, rng, marks, [] if plain else list(artefact.equations))
     if level == "exact":
         checks += _marked(artefact, marks)
     seconds = round(time.perf_counter() - start, 3)
@@ -80,11 +95,80 @@ def _lexical(artefact: Artefact) -> Check:
 
 def _shipped(artefact: Artefact, level: str, rng: np.random.Generator) -> Iterator[Check]:
     module = artefact.load_variant((SHIPPED_ELEMENT[artefact.dtype],))
+    plain = products(artefact)
     for kernel in artefact.equations:
         rig = Rig(artefact, kernel, module, artefact.dtype)
+        if kernel not in plain:
+            yield check_bounded(artefact, rig, rng, measured(artefact.dtype))
+            yield from _functions(artefact.dtype, kernel, functions_of(rig.claim))
+            yield from _selected(artefact, rig, level)
+            continue
         yield check_integers(rig, rng)
         if level == "exact":
             yield check_reals(rig, rng)
+
+
+def _selected(artefact: Artefact, rig: Rig, level: str) -> Iterator[Check]:
+    """The weak orders of a selecting kernel's windows: what it gives, and the codes that it keeps."""
+    layer = artefact.layer
+    codes = layer.codes(artefact.shape) if layer is not None else {}
+    first = {name: code for name, code in codes.items() if code.first}
+    if not first:
+        return
+    kept = artefact.kept.get(rig.kernel, {})
+    rigs = [rig, *(KeptRig(artefact, rig.kernel, rig.module, rig.dtype, operand) for operand in kept)]
+    for each in rigs:
+        check = check_selection(each, first, level)
+        if check is not None:
+            yield check
+
+
+def _functions(dtype: str, kernel: str, names: Sequence[str]) -> Iterator[Check]:
+    """What the bound of the shipped binary takes the error of each function to be."""
+    if not names:
+        return
+    known, usual = measured(dtype), ULPS[dtype]
+    listed = ", ".join(f"{n} {known[n]:g}" if n in known else f"{n} {usual:g} (assumed)" for n in names)
+    yield Check(
+        kernel,
+        "functions",
+        "the bound of real operands takes its functions to be off by at most so many units in the last place "
+        f"of {dtype}: {listed}",
+        "measured against mpmath at many points over the whole range (codegen.accuracy), where not assumed; "
+        "not proved",
+        {"ulps": {n: known.get(n, usual) for n in names}},
+    )
+
+
+def measured(dtype: str) -> Mapping[str, float]:
+    """The published bounds of functions in units in the last place."""
+    return BOUNDS.get(dtype, {})
+
+
+def products(artefact: Artefact) -> list[str]:
+    """The kernels that are sums of products; the others have functions, coefficients or indicators."""
+    layer = artefact.layer
+    facts = facts_of(layer, artefact.shape) if layer is not None else NOTHING
+    special = {*facts.codes, *facts.shifts}
+    return [
+        kernel
+        for kernel, claim in artefact.equations.items()
+        if linear(claim, facts) and not special & {t.name for t in relation_of(claim).operands}
+    ]
+
+
+def _over_field(
+    artefact: Artefact, rng: np.random.Generator, marks: Sequences, kernels: Sequence[str]
+) -> Iterator[Check]:
+    if not kernels:
+        return
+    module = artefact.load_variant((ELEMENT,))
+    recorder = Marks(module)
+    for kernel in kernels:
+        recorder.reset()
+        check = check_field(artefact, Rig(artefact, kernel, module, np.uint64), rng)
+        yield check
+        marks[kernel].append((ELEMENT, check.facts["runs"], recorder.sequence()))
 
 
 def traceable(relation: Relation) -> Plan | None:
@@ -165,7 +249,7 @@ def _marked(artefact: Artefact, marks: Sequences) -> Iterator[Check]:
     for kernel in artefact.equations:
         rig = Rig(artefact, kernel, module, artefact.dtype)
         recorder.reset()
-        rig.run({t.name: np.zeros(entries(t), rig.dtype) for t in rig.operands})
+        rig.run({name: np.zeros(count, rig.dtype) for name, count in rig.counts.items()})
         yield compare_marks(kernel, element, recorder.sequence(), marks[kernel])
 
 

@@ -6,18 +6,24 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
+from math import ceil, log2
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from derive.certificate import MOST_CHARACTERS
 from derive.claim import Claim
-from derive.derivation import Derivation, differentiate
+from derive.derivation import Derivation
+from derive.derivation import differentiate as differentiate_layer
 from derive.document import statement
 from derive.errors import BackflipError, LayerError
+from derive.graph import Graph
 from derive.instance import claim_at
 from derive.layers.base import Layer
 from derive.proof import Theorem
 from derive.theorems import LABEL, certificate_digest, certificate_text, recheck, theorems
+
+if TYPE_CHECKING:
+    from derive.graph_derivation import GraphDerivation
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,8 @@ Progress = Callable[[str, int, int], None]
 
 
 def prove(
-    layer: Layer | type[Layer],
-    input_shape: Sequence[int] | None = None,
+    layer: Layer | Graph | type[Layer],
+    input_shape: Any = None,
     *,
     progress: Progress | None = None,
     **choices: Any,
@@ -66,12 +72,15 @@ def prove(
     """Prove a layer's gradients and forward form.
 
     Args:
-        layer: a layer class (all sizes; discrete choices such as bias=False as keywords), or a layer.
-        input_shape: proves every entry of every gradient at this shape; None proves for all sizes.
+        layer: a layer class (all sizes; discrete choices such as bias=False as keywords), a layer, a Graph.
+        input_shape: proves every entry of every gradient at this shape; None proves for all sizes. Of a Graph
+            with several inputs a dict, input -> shape; it is needed.
         progress: called as the exhaustive proof goes on.
 
     Raises LayerError on a wrong shape or choice, LimitError where the work would be too large.
     """
+    if isinstance(layer, Graph):
+        return _prove_graph(layer, input_shape, choices)
     if isinstance(layer, type):
         return prove_all_sizes(layer, choices)
     if choices:
@@ -79,6 +88,45 @@ def prove(
     if input_shape is None:
         return prove_all_sizes(type(layer), layer.own_choices())
     return prove_at(layer, tuple(input_shape), progress)
+
+
+def _prove_graph(graph: Graph, shapes: Any, options: dict[str, Any]) -> ProofResult:
+    from derive.graph_proof import prove_graph
+
+    if unknown := options.keys() - {"training"}:
+        raise LayerError("no such option", where="prove", expected="training", got=", ".join(unknown))
+    if shapes is None:
+        raise LayerError("a graph is proved at given shapes", where="input_shape", got="None")
+    return prove_graph(graph, shapes, **options)
+
+
+@overload
+def differentiate(
+    layer: Layer, input_shape: Sequence[int], wrt: str | Sequence[str] = "all", **options: Any
+) -> dict[str, Derivation]: ...
+@overload
+def differentiate(
+    layer: Graph, input_shape: Any, wrt: str | Sequence[str] = "all", **options: Any
+) -> dict[str, GraphDerivation]: ...
+def differentiate(
+    layer: Layer | Graph, input_shape: Any, wrt: str | Sequence[str] = "all", **options: Any
+) -> Any:
+    """The derivations of the gradients of a layer, or of a Graph or Sequential, at an input shape.
+
+    Args:
+        layer: for example Conv2d(3, 8, 3, stride=2), or Sequential(Conv2d(1, 2, 3), ReLU()).
+        input_shape: PyTorch's shape, with or without the batch axis; of a graph with several inputs a dict.
+        wrt: "all", one differentiable operand (of a graph a tensor: "x", "0.weight"), or several.
+        options: training=True for a graph in training mode.
+
+    Returns a mapping from operand to its Derivation (of a graph, from tensor to its GraphDerivation). Raises
+    LayerError where there is no such operand or the shape does not fit.
+    """
+    if isinstance(layer, Graph):
+        from derive.graph_derivation import differentiate_graph
+
+        return differentiate_graph(layer, input_shape, wrt, **options)
+    return differentiate_layer(layer, input_shape, wrt, **options)
 
 
 def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
@@ -131,7 +179,8 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
     sizes, choices = layer.sizes(shape), layer.choices(shape)
     proved = theorems(type(layer), choices)
     report: list[str] = []
-    identities, ok = 0, True
+    identities, powers, exhaustive = 0, list[int](), 0
+    ok = True
     for key, theorem in proved.items():
         verdict = judge_at_size(
             claim_at(theorem.claim, sizes),
@@ -143,10 +192,12 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
         )
         ok = ok and verdict.ok
         identities += verdict.identities
+        exhaustive += 0 if verdict.power else verdict.identities
+        powers += [verdict.power] * bool(verdict.power)
         report += [f"{theorem.claim.name}: {line}" for line in verdict.lines]
         if verdict.difference is not None:
             report.append(f"{theorem.claim.name}: REFUTED: {verdict.difference}")
-    label = f"THIS SIZE, {identities:,} identities, exhaustive" if ok else "REFUTED"
+    label = size_label(exhaustive, powers) if ok else "REFUTED"
     statements = [statement(claim_at(t.claim, sizes)) for t in proved.values()]
     return ProofResult(
         ok,
@@ -163,6 +214,17 @@ def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) ->
         certificate_digest(type(layer), choices),
         certificate_text(type(layer), choices),
     )
+
+
+def size_label(exhaustive: int, powers: Sequence[int]) -> str:
+    """The label of several claims at a size: entries compared exhaustively, and the weakest of the others.
+
+    A claim missed with probability 2^-k each: one of n is missed with at most n times that.
+    """
+    if not powers:
+        return f"THIS SIZE, {exhaustive:,} identities, exhaustive"
+    power = -ceil(log2(sum(2.0**-k for k in powers)))
+    return f"CHECKED, miss probability <= 2^-{power}"
 
 
 @dataclass(frozen=True)

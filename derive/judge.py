@@ -1,8 +1,10 @@
-"""Owns the verdict on a claim at one size: the exhaustive comparison, SymPy's diff, and the array program.
+"""Owns the verdict on a claim at one size: which judges sit, and the label that is earned.
 
-Three judges that share no code beyond the language: sorted monomial codes of the claim's two sides at
-every entry; SymPy's own `diff` of the expanded loss against `meaning`; the closed form executed on symbol
-numbers. The label is earned by the first alone; the other two must not disagree.
+For polynomials: sorted monomial codes of the claim's two sides at every entry; SymPy's own `diff` of the
+expanded loss against `meaning`; the closed form executed on symbol numbers. Judges share no code beyond the
+language. The label is earned by the first alone; the other two must not disagree. For claims with functions:
+both sides over a large prime field with unknown functions (`judge_field`, which earns the label), and SymPy's
+`diff` of the composed loss (`judge_opaque`). Where entries are selected: plain maxima (`judge_selection`).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from derive.exhaust import Comparison, Difference, Progress, as_user, compare
 from derive.exhaust_codes import Rows, read_table
 from derive.exhaust_plan import plan
 from derive.exhaust_rows import sizes
-from derive.expr import Partial, Read, single
+from derive.expr import Apply, Partial, Read, single
 from derive.flatten import flatten, same
 from derive.index import Form
 from derive.layers.base import Layer
@@ -47,8 +49,9 @@ class SizeVerdict:
     """What the judges found for one claim at one size.
 
     Attributes:
-        label: "THIS SIZE, n identities, exhaustive", or "REFUTED".
-        identities: entries compared exhaustively; terms: monomials of both sides together.
+        label: "THIS SIZE, n identities, exhaustive", "CHECKED, miss probability <= 2^-k", or "REFUTED".
+        identities: entries compared; terms: monomials of both sides together (0 for claims with functions).
+        power: k of the miss probability; 0 where nothing can be missed.
         lines: what was checked, one judge a line, for the reader.
     """
 
@@ -58,6 +61,7 @@ class SizeVerdict:
     terms: int
     lines: tuple[str, ...]
     difference: Difference | None = None
+    power: int = 0
 
 
 def judge_at_size(
@@ -75,21 +79,64 @@ def judge_at_size(
     Args:
         layer, key, shape: where given, gradient `key` of the layer at this input shape is also executed
             as an array program (convolutions).
-        seed: of the sample of entries; None draws one from the operating system and reports it.
+            Its tables, parameters and codes are used by the judges that need numbers.
+        seed: of what is drawn; None draws one from the operating system and reports it.
 
     Raises ProofError for an ill-formed claim, LimitError where the work is too large.
     """
     _ = at
+    seed = int.from_bytes(os.urandom(4)) if seed is None else seed
+    if applies(claim):
+        return judge_functions(claim, layer, tuple(shape), seed)
     found = compare(claim, progress)
     lines = [f"{found.identities:,} entries compared exhaustively, {found.terms:,} monomials on both sides"]
     if not found.ok:
         return SizeVerdict(False, "REFUTED", found.identities, found.terms, tuple(lines), found.difference)
-    draw = random.Random(seed := int.from_bytes(os.urandom(4)) if seed is None else seed)
+    draw = random.Random(seed)
     lines.append(judge_with_sympy(claim, found, draw, seed))
     if layer is not None and shape:
         lines += judge_with_program(claim, layer, key, tuple(shape), draw)
+        lines += judge_selected(claim, layer, tuple(shape), seed)
     label = f"THIS SIZE, {found.identities:,} identities, exhaustive"
     return SizeVerdict(True, label, found.identities, found.terms, tuple(lines))
+
+
+def applies(claim: Claim) -> bool:
+    """Whether a function of an entry occurs in the claim: then its sides are no polynomials in the inputs."""
+    bodies = [*(d.body for d in claim.setting.definitions), claim.right.body]
+    return any(isinstance(f, Apply) for b in bodies for t in b.terms for f in t.factors)
+
+
+def judge_functions(claim: Claim, layer: Layer | None, shape: tuple[int, ...], seed: int) -> SizeVerdict:
+    """The verdict on a claim that applies functions to entries."""
+    from derive.judge_field import judge_with_field
+    from derive.judge_opaque import judge_opaque
+    from derive.numbers_field import generator
+
+    own = layer if shape else None
+    found = judge_with_field(claim, generator(seed), own.parameters() if own is not None else None)
+    label = f"CHECKED, miss probability <= 2^-{found.power}"
+    lines = [
+        f"{found.entries:,} entries compared over GF(2^61 - 1) with unknown functions, {label}, seed {seed}"
+    ]
+    if found.difference is not None:
+        return SizeVerdict(False, "REFUTED", found.entries, 0, tuple(lines), found.difference)
+    tables = own.tables(shape) if own is not None else None
+    lines.append(judge_opaque(claim, random.Random(seed), seed, tables))
+    if own is not None:
+        lines += judge_selected(claim, own, shape, seed)
+    return SizeVerdict(True, label, found.entries, 0, tuple(lines), power=found.power)
+
+
+def judge_selected(claim: Claim, layer: Layer, shape: tuple[int, ...], seed: int) -> tuple[str, ...]:
+    """Plain maxima against the closed form, where the layer selects entries; ProofError on difference."""
+    codes = layer.codes(shape)
+    if not any(code.first for code in codes.values()):
+        return ()
+    from derive.judge_selection import judge_selection
+    from derive.numbers_field import generator
+
+    return judge_selection(claim, codes, generator(seed), seed)
 
 
 def judge_with_sympy(claim: Claim, found: Comparison, draw: random.Random, seed: int) -> str:

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import sympy
 
-from derive.claim import Setting
+from derive.assignments import Values, assignments
+from derive.claim import Claim, Setting
 from derive.errors import LimitError, ProofError
-from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor
-from derive.index import Condition, Index, Zero
+from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor
+from derive.functions_formulas import formula
 from derive.instance import claim_at
 from derive.picture import equation, to_sympy
 
@@ -30,21 +31,26 @@ __all__ = ["Meaning", "ScalarMeaning", "SymbolicLayer", "entry", "equation", "sy
 
 MAX_MONOMIALS = 200_000
 """Monomials of a loss that SymPy is asked to hold (about 20 s and 1 GB)."""
-Values = Mapping[str, int]
 Tables = Mapping[str, Sequence[Fraction]]
+Parameters = Mapping[str, Fraction]
 
 
 class Meaning:
     """The meaning of expressions in one setting at given sizes; entries of definitions are remembered.
 
     Tensors named in `keep` stand for themselves although they are defined; those in `tables` are numbers,
-    given row-major.
+    given row-major; `parameters` are those of the functions, which else stay symbols.
     """
 
     def __init__(
-        self, setting: Setting, keep: frozenset[str] = frozenset(), tables: Tables | None = None
+        self,
+        setting: Setting,
+        keep: frozenset[str] = frozenset(),
+        tables: Tables | None = None,
+        parameters: Parameters | None = None,
     ) -> None:
         self.setting, self.keep, self.tables = setting, keep, tables or {}
+        self.parameters = parameters or {}
         self.inputs = {t.name for t in setting.inputs} | keep
         self.known: dict[tuple[str, tuple[int, ...]], sympy.Expr] = {}
         self.shapes: dict[str, tuple[int, ...]] = {}
@@ -60,9 +66,17 @@ class Meaning:
             yield sympy.Mul(scale, *(self.factor(f, at) for f in term.factors))
 
     def factor(self, factor: Factor, values: Values) -> sympy.Expr:
-        if isinstance(factor, Partial):
-            return self.derivative(factor, values)
-        return self.entry(factor.tensor, self.index(factor, values))
+        match factor:
+            case Partial():
+                return self.derivative(factor, values)
+            case Apply():
+                return self.applied(factor.function, self.factor(factor.of, values))
+            case Read():
+                return self.entry(factor.tensor, self.index(factor, values))
+
+    def applied(self, function: str, argument: sympy.Expr) -> sympy.Expr:
+        """The function's formula; PyTorch's choice at kinks, where SymPy's own would be another."""
+        return formula(function, argument, self.parameters).doit(deep=False)
 
     def index(self, read: Read, values: Values) -> tuple[int, ...]:
         """The read's index as numbers; ProofError where it is outside the tensor."""
@@ -142,7 +156,9 @@ class Meaning:
         return (
             self
             if kept in self.inputs
-            else self._kept.setdefault(kept, Meaning(self.setting, self.keep | {kept}, self.tables))
+            else self._kept.setdefault(
+                kept, type(self)(self.setting, self.keep | {kept}, self.tables, self.parameters)
+            )
         )
 
     @cached_property
@@ -155,43 +171,6 @@ class ScalarMeaning(Meaning):
 
     def symbol(self, tensor: Tensor, at: Sequence[int]) -> sympy.Expr:
         return sympy.Symbol(f"{tensor.name}[{', '.join(map(str, self.user_index(tensor, at)))}]")
-
-
-def assignments(
-    indices: Sequence[Index], conditions: Sequence[Condition], values: Values
-) -> Iterator[Values]:
-    """Every value of the indices at which all conditions hold, extending `values`.
-
-    A condition is tested as soon as its names have values; [k*v + rest = 0] with v alone open leaves v at
-    most one value, which is tried instead of the whole range.
-    """
-    open_names = {i.name for i in indices}
-    if not all(c.holds(values) for c in conditions if not c.names & open_names):
-        return
-    if not indices:
-        yield values
-        return
-    pending = [c for c in conditions if c.names & open_names]
-    index, choices = _next(indices, pending, open_names, values)
-    rest = [i for i in indices if i is not index]
-    for value in choices:
-        yield from assignments(rest, pending, {**values, index.name: value})
-
-
-def _next(
-    indices: Sequence[Index], conditions: Sequence[Condition], open_names: set[str], values: Values
-) -> tuple[Index, Sequence[int]]:
-    for index in indices:
-        extent = int(index.extent.evaluate({}))
-        for condition in conditions:
-            if isinstance(condition, Zero) and condition.names & open_names == {index.name}:
-                factor = condition.form.coefficient(index.name)
-                constant = None if factor is None else factor.constant
-                if constant:
-                    rest = condition.form.evaluate({**values, index.name: 0})
-                    value, remainder = divmod(-rest, constant)
-                    return index, [value] if remainder == 0 and 0 <= value < extent else []
-    return indices[0], range(int(indices[0].extent.evaluate({})))
 
 
 def entry(setting: Setting, expr: Expr, values: Values, tables: Tables | None = None) -> sympy.Expr:
@@ -208,9 +187,10 @@ class SymbolicLayer:
     """A layer's forward entries and loss as SymPy.
 
     Attributes:
-        output: ImmutableDenseNDimArray of the user's output shape; each entry a polynomial.
-        loss: the expanded sum of grad_output * output.
-        operands: name -> IndexedBase, "grad_output" included.
+        output: ImmutableDenseNDimArray of the user's output shape; each entry an expanded polynomial, or
+            the formulas of the functions that the layer applies.
+        loss: the sum of grad_output * output, expanded where the entries are.
+        operands: name -> IndexedBase, "grad_output" and the indicators of codes included.
         shapes: name -> the user's shape.
     """
 
@@ -224,13 +204,13 @@ class SymbolicLayer:
         """The monomials of the loss in which a symbol occurs; the others have derivative 0."""
         found: dict[sympy.Expr, list[sympy.Expr]] = {}
         for monomial in sympy.Add.make_args(self.loss):
-            for symbol in monomial.atoms(sympy.Indexed):
+            for symbol in monomial.atoms(sympy.Indexed, sympy.Symbol):
                 found.setdefault(symbol, []).append(monomial)
         return found
 
     def partial(self, name: str, index: Sequence[int]) -> sympy.Expr:
         """d loss / d name[index], by SymPy's diff."""
-        symbol = self.operands[name][tuple(index)]
+        symbol = named(self.operands[name], index)
         return sympy.Add(*(m.diff(symbol) for m in self._incidence.get(symbol, [])))
 
     def gradient(self, name: str) -> Any:
@@ -241,8 +221,9 @@ class SymbolicLayer:
 
 
 def symbolic_layer(layer: Layer, input_shape: tuple[int, ...]) -> SymbolicLayer:
-    """Forward entries and loss of a layer at a shape, each entry expanded.
+    """Forward entries and loss of a layer at a shape, each polynomial entry expanded.
 
+    A tensor that may hold anything (a shift of exponentials) is taken as 0.
     Raises LayerError on a wrong shape, LimitError where the loss has more than MAX_MONOMIALS monomials.
     """
     operands = {o.name: o.shape for o in layer.operands(input_shape)}
@@ -251,20 +232,42 @@ def symbolic_layer(layer: Layer, input_shape: tuple[int, ...]) -> SymbolicLayer:
     if definition is None:
         raise ProofError("tensor without definition", where=str(claim.target))
     check_size(layer, definition)
-    means = Meaning(claim.setting, tables=layer.tables(input_shape))
+    means = Meaning(
+        claim.setting, tables=_constants(layer, claim, input_shape), parameters=layer.parameters()
+    )
+    expand = _same if _applies(claim.setting) else sympy.expand
     shape = operands["output"]
     cells = product(*(range(n) for n in means.shape(claim.target)))
-    entries = [sympy.expand(means.entry(claim.target, at)) for at in cells]
-    gradient = sympy.IndexedBase("grad_output")
+    entries = [expand(means.entry(claim.target, at)) for at in cells]
+    bases = {name: sympy.IndexedBase(name) for name in (*operands, *layer.codes(input_shape))}
     monomials = [
-        gradient[at] * monomial
+        named(bases["grad_output"], at) * monomial
         for at, cell in zip(product(*map(range, shape)), entries, strict=True)
         for monomial in sympy.Add.make_args(cell)
     ]
-    bases = {name: sympy.IndexedBase(name) for name in operands}
     return SymbolicLayer(
         sympy.ImmutableDenseNDimArray(entries, shape), sympy.Add(*monomials), bases, operands
     )
+
+
+def named(base: sympy.IndexedBase, index: Sequence[int]) -> sympy.Expr:
+    """An entry of an operand; a scalar is a Symbol of its name."""
+    return base[tuple(index)] if tuple(index) else sympy.Symbol(str(base.label))
+
+
+def _same(expr: sympy.Expr) -> sympy.Expr:
+    return expr
+
+
+def _applies(setting: Setting) -> bool:
+    return any(isinstance(f, Apply) for d in setting.definitions for t in d.body.terms for f in t.factors)
+
+
+def _constants(layer: Layer, claim: Claim, shape: tuple[int, ...]) -> Tables:
+    """The layer's tables, and zeros for the tensors that may hold anything."""
+    free = {t.name: prod(int(f.evaluate({})) for f in t.shape) for t in claim.setting.inputs}
+    zeros = {name: (Fraction(),) * free[name] for name in layer.shifts(shape)}
+    return {**layer.tables(shape), **zeros}
 
 
 def check_size(layer: Layer, definition: Definition) -> None:

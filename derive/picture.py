@@ -7,7 +7,8 @@ from typing import Any
 import sympy
 
 from derive.claim import Claim
-from derive.expr import Expr, Factor, Read, Sum
+from derive.expr import Apply, Expr, Factor, Read, Sum
+from derive.functions_formulas import formula
 from derive.index import Condition, Form, Zero
 from derive.layers.base import flat_index
 
@@ -53,6 +54,8 @@ def _condition_picture(condition: Condition) -> Any:
 def _factor_picture(factor: Factor) -> sympy.Expr:
     if isinstance(factor, Read):
         return _read_picture(factor)
+    if isinstance(factor, Apply):
+        return formula(factor.function, _read_picture(factor.of))
     of, wrt = factor.of, _read_picture(factor.wrt)
     label = sympy.Symbol(factor.wrt.tensor.name)
     function = sympy.Function(of.tensor.name)(*map(number, of.index), label)
