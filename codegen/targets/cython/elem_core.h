@@ -117,6 +117,7 @@ BF_CORE d_decay d_decay_of(d_exponential parts) {
 /* a quotient of such values, better by a known part of it; a float needs no better one */
 BF_CORE D d_better(D quotient, D part) {
 #ifdef BF_ELEMENT_FLOAT
+    (void)part;
     return quotient;
 #else
     return quotient + quotient * part;
