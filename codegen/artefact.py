@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
 from derive.claim import Claim
+from derive.layers.base import Layer
 
 SHIPPED_ELEMENT = {"float32": "BF_ELEMENT_FLOAT", "float64": "BF_ELEMENT_DOUBLE"}
 """The element macro of the binary that ships, by NumPy dtype name."""
@@ -28,6 +30,12 @@ class Artefact:
         load_variant: compiles `c_path` with the given preprocessor definitions on top of the build's own
             flags ("BF_ELEMENT_TRACE", "BF_MARKS", ...; no -D, BF_LANES is added by the build) and returns
             the loaded module; the shipped binary is the variant (SHIPPED_ELEMENT[dtype],).
+        constants: by kernel name the operands that are no tensors of the claim but numbers of the kernel's
+            own: coefficients and parameters ("constants"), tensors of given rationals.
+        kept: by kernel name the parts of the workspace that hold a result afterwards: codes of the entries
+            taken, by operand name, as (first element, number of elements).
+        layer: what the claims are of, at input shape `shape`; its codes, shifts, parameters and tables say
+            what the other operands may be.
     """
 
     pyx_text: str
@@ -38,3 +46,7 @@ class Artefact:
     operand_order: Mapping[str, tuple[str, ...]]
     workspace_elements: Mapping[str, int]
     load_variant: Callable[[tuple[str, ...]], ModuleType]
+    constants: Mapping[str, Mapping[str, tuple[Fraction, ...]]] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
+    layer: Layer | None = None
+    shape: tuple[int, ...] = ()

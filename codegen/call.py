@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
+from codegen.coded import coded
 from codegen.compile import chosen_isa
-from codegen.errors import BuildError
+from codegen.given import Given
 from codegen.operands import Array, Wanted, check_apart, check_workspace
+from codegen.options import check_options
 from codegen.produce import Built, Request, produce
-from codegen.tables import arrays
 from derive.errors import LayerError
 from derive.layers.base import Layer
-
-DTYPES = ("float32", "float64")
-LEVELS = ("fast", "exact")
-TIERS = ("strict", "balanced", "relaxed")
 
 
 def build(
@@ -35,6 +31,7 @@ def build(
     tune: bool = True,
     validate: str = "fast",
     isa: str = "native",
+    **shapes: Sequence[int],
 ) -> Kernel:
     """Compile, validate and load the kernels of a layer at one input shape; a second call loads them.
 
@@ -44,47 +41,35 @@ def build(
         dtype: "float32" or "float64", of every floating operand.
         threads: 1; more are refused in this version.
         wrt: operands whose gradients are wanted, "all", one name, or a sequence; () is inference only.
-        training: makes no difference for layers without a training mode.
+        training: the mode of layers that have one (BatchNorm, Dropout); no difference for others.
         accuracy: every tier is served by direct sums, which are the strict ones. Constants of the layer
             (interpolation weights, shares of a mean) are exact rationals, rounded once to the dtype.
         tune: schedules are chosen by the cost model alone, so True and False are the same.
         validate: "fast" or "exact", see `codegen.validate`.
         isa: "native", "avx512", "avx2" or "portable".
+        shapes: of operands that input_shape leaves open; `target=` of the input's shape makes a
+            CrossEntropyLoss one over probabilities.
 
     Raises:
         LayerError: wrong layer, shape or option.
-        BuildError: no compiler, headers or cache; a check refused the binary.
+        BuildError: no compiler, headers or cache; a check refused the binary; a function without values.
+        LimitError: kernels too large to validate, or codes that the dtype does not hold.
     """
-    for title, value, allowed in (
-        ("dtype", dtype, DTYPES),
-        ("validate", validate, LEVELS),
-        ("accuracy", accuracy, TIERS),
-    ):
-        if value not in allowed:
-            raise LayerError("unknown option", where=title, expected=" or ".join(allowed), got=repr(value))
-    if type(threads) is not int or threads < 1:
-        raise LayerError("threads out of range", where="threads", expected="at least 1", got=repr(threads))
-    if threads != 1:
-        raise BuildError(
-            "kernels run on one thread in this version",
-            where="threads",
-            expected="1",
-            got=repr(threads),
-            mend="call kernels from several Python threads: the interpreter lock is released while one runs",
-        )
-    if not isinstance(layer, Layer):
-        raise LayerError(
-            "not a layer",
-            where="build",
-            expected="a layer such as Conv2d(3, 8, 3)",
-            got=repr(layer)[:60],
-            mend="derive.parse_layer(text)",
-        )
+    check_options(layer, dtype=dtype, validate=validate, accuracy=accuracy, threads=threads)
     shape = tuple(input_shape)
-    operands = {o.name: o.shape for o in layer.operands(shape, training)}
+    layer = layer.in_mode(training).told(shape, **shapes)
+    operands = layer.operands(shape, False, **shapes)
     gradients = wanted_gradients(layer, shape, wrt)
-    request = Request(layer, shape, dtype, ("output", *gradients), validate, chosen_isa(isa))
-    return Kernel(layer, shape, dtype, gradients, operands, produce(request), layer.tables(shape))
+    further = tuple(o.name for o in operands if o.name.startswith("new_"))
+    codes = coded(layer, shape, dtype)
+    request = Request(layer, shape, dtype, ("output", *further, *gradients), validate, chosen_isa(isa))
+    built = produce(request)
+    element = np.dtype(dtype)
+    bounds = layer.bounds()
+    floating = [o for o in operands if o.name not in codes]
+    wanted = {o.name: Wanted(o.name, o.shape, element, bounds.get(o.name)) for o in floating}
+    given = Given(wanted, codes, layer.tables(shape), built.kernels, dtype)
+    return Kernel(layer, shape, dtype, gradients, given, built)
 
 
 def wanted_gradients(layer: Layer, shape: tuple[int, ...], wrt: str | Sequence[str]) -> tuple[str, ...]:
@@ -120,9 +105,12 @@ class Kernel:
 
     Arrays are NumPy arrays or objects with DLPack or the buffer protocol; C-contiguous, of the kernel's
     dtype, aligned to an element. Padding is multiplied as zeros: for finite operands that changes nothing,
-    a NaN or infinity also reaches entries whose windows meet it in the padding. Nothing is copied
-    silently: whatever does not fit is a LayerError that names the operand and the mend. Calls from
-    several threads may run at once.
+    a NaN or infinity also reaches entries whose windows meet it in the padding. A gradient is a product: an
+    infinite or NaN grad_output times a derivative of 0 is NaN (PyTorch's masks of ReLU and Hardtanh give 0
+    there); what an indicator does not choose is absent and spoils nothing. Nothing is copied
+    silently: whatever does not fit is a LayerError that names the operand and the mend. Whole numbers
+    (target, indices) are int64 arrays, checked for their range and turned into elements at each call.
+    Calls from several threads may run at once.
     """
 
     def __init__(
@@ -131,20 +119,19 @@ class Kernel:
         input_shape: tuple[int, ...],
         dtype: str,
         wrt: tuple[str, ...],
-        shapes: Mapping[str, tuple[int, ...]],
+        given: Given,
         built: Built,
-        tables: Mapping[str, Sequence[Fraction]],
     ) -> None:
         self.layer, self.input_shape, self.dtype, self.wrt = layer, input_shape, dtype, wrt
         self.source, self.proof, self.cached = built.source, built.proof, built.cached
         self.path = built.path
-        element = np.dtype(dtype)
         self._elements = max((int(k["workspace"]) for k in built.kernels.values()), default=0)
-        self.workspace_bytes = self._elements * element.itemsize
-        self._wanted = {name: Wanted(name, shape, element) for name, shape in shapes.items()}
-        self._tables = arrays(tables, dtype)
-        self._order = {name: tuple(k["operands"]) for name, k in built.kernels.items()}
+        self.workspace_bytes = self._elements * np.dtype(dtype).itemsize
+        self._given = given
         self._call = {name: getattr(built.module, f"call_{name}") for name in built.kernels}
+        self._kept = {
+            name: (kernel, *part) for kernel, k in built.kernels.items() for name, part in k["kept"].items()
+        }
         self._local = threading.local()
 
     def __repr__(self) -> str:
@@ -163,32 +150,37 @@ class Kernel:
         workspace: Any = None,
         saved: Any = None,
         **operands: Any,
-    ) -> Array:
+    ) -> Any:
         """The layer's output.
 
         Args:
             input, weight, bias: in the shapes of `layer.operands(input_shape)`; weight may be packed. A layer
-                without weight or bias takes none; further operands are given by name (`other=`).
+                without weight or bias takes none; further operands are given by name (`other=`, `mask=`,
+                `class_weight=`, `running_mean=`; `target=` and `indices=` are int64).
             out: receives the result; must not overlap an operand.
             workspace: at least `workspace_bytes` of scratch.
-            saved: accepted for layers that keep something for backward; this layer keeps nothing.
+            saved: accepted by every layer; nothing is read from it.
+
+        Returns the output; with return_indices=True (output, indices), the indices int64; where the layer has
+        further results (BatchNorm in training) (output, new running_mean, new running_var).
 
         Raises LayerError on an operand that is missing, not known, or does not fit.
         """
         given = {"input": input, "weight": weight, "bias": bias, **operands}
-        read = self._read(self._order["output"], given)
-        target = self._out("output", "out", out)
+        names = [n for n in self._call if n == "output" or n.startswith("new_")]
+        read = self._read(names, given)
+        targets = {n: self._given.out(n, "out", out if n == "output" else None) for n in names}
         scratch = self._scratch(workspace)
-        try:
-            self._call["output"](target, *read.values(), scratch)
-        except ValueError:
-            check_apart({"out": target, "workspace": scratch}, read)
-            raise
-        return target
+        for name in names:
+            self._run(name, targets[name], read, scratch)
+        results = tuple(targets.values())
+        if getattr(self.layer, "return_indices", False):
+            results += tuple(self._given.coded[n].given(self._codes(n, scratch)) for n in self._kept)
+        return results[0] if len(results) == 1 else results
 
     def backward(
         self,
-        grad_output: Any,
+        grad_output: Any = None,
         *,
         input: Any = None,
         weight: Any = None,
@@ -200,22 +192,27 @@ class Kernel:
         """The gradients of a loss by the operands named in `wrt`.
 
         Args:
-            grad_output: gradient of the loss by the output, in the output's shape.
+            grad_output: gradient of the loss by the output, in the output's shape; 1 where it is left out and
+                the output is a scalar.
             input, weight: as in the forward call; needed where a gradient that was built reads them.
             out: by operand name the array that receives its gradient; others are made.
             workspace: at least `workspace_bytes` of scratch.
+            saved: for max pooling the int64 indices of the forward call; without them they are found anew.
 
         Returns a dict with the keys of `wrt`. Raises LayerError as `forward`.
         """
         names = {w: f"grad_{w}" for w in self.wrt}
+        if grad_output is None and self._given.wanted["grad_output"].shape == ():
+            grad_output = np.ones((), self.dtype)
         given = {"grad_output": grad_output, "input": input, "weight": weight, **operands}
-        read = self._read(tuple(dict.fromkeys(n for k in names.values() for n in self._order[k])), given)
-        targets = self._outs(out)
         scratch = self._scratch(workspace)
+        taken = self._taken_codes(names.values(), given, saved, scratch)
+        read = self._read(names.values(), given, taken)
+        targets = self._outs(out)
         if out is not None or workspace is not None:
             check_apart({**{f"out[{w!r}]": a for w, a in targets.items()}, "workspace": scratch}, read)
         for w, kernel in names.items():
-            self._call[kernel](targets[w], *(read[n] for n in self._order[kernel]), scratch)
+            self._call[kernel](targets[w], *self._given.arguments(kernel, read), scratch)
         return targets
 
     def pack_weights(self, weight: Any) -> Packed:
@@ -223,35 +220,57 @@ class Kernel:
 
         Raises LayerError where the layer has no weight, or the array does not fit.
         """
-        if "weight" not in self._wanted:
-            listed = ", ".join(n for n in self._wanted if n != "output")
-            raise LayerError("the layer has no weight", where=repr(self.layer), expected=listed, got="weight")
-        return Packed(self, self._wanted["weight"].taken(weight).copy())
+        if "weight" not in self._given.wanted:
+            raise LayerError(
+                "the layer has no weight", where=repr(self.layer), expected=self._given.listed, got="weight"
+            )
+        return Packed(self, self._given.wanted["weight"].taken(weight).copy())
 
-    def _read(self, needed: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Array]:
-        """The needed operands, checked; others are looked at only to refuse a name the layer lacks."""
-        for name, value in given.items():
-            if value is not None and (name == "output" or name not in self._wanted):
-                listed = ", ".join(n for n in self._wanted if n != "output")
-                raise LayerError("the layer has no such operand", where=name, expected=listed, got=name)
-        tables = self._tables
-        return {n: tables[n] if n in tables else self._taken(n, given.get(n)) for n in needed}
+    def _read(
+        self, kernels: Iterable[str], given: Mapping[str, Any], known: Mapping[str, Array] | None = None
+    ) -> dict[str, Array]:
+        """What the kernels take from outside; `known` is read already."""
+        plain = {n: self._unpacked(n, v) for n, v in given.items()}
+        known = known or {}
+        needed = [n for n in self._given.needs(*kernels) if n not in known]
+        return {**self._given.read(needed, plain), **known}
 
-    def _taken(self, name: str, value: Any) -> Array:
-        if value is None:
-            shape = self._wanted[name].shape
-            raise LayerError("missing operand", where=name, expected=f"an array of shape {shape}", got="None")
-        if isinstance(value, Packed):
-            if value.kernel is not self or name != "weight":
-                raise LayerError(
-                    "packed for another kernel", where=name, mend="pack it with this kernel's pack_weights"
-                )
-            return value.array
-        return self._wanted[name].taken(value)
+    def _unpacked(self, name: str, value: Any) -> Any:
+        if not isinstance(value, Packed):
+            return value
+        if value.kernel is not self or name != "weight":
+            raise LayerError(
+                "packed for another kernel", where=name, mend="pack it with this kernel's pack_weights"
+            )
+        return value.array
 
-    def _out(self, operand: str, title: str, value: Any) -> Array:
-        wanted = self._wanted[operand]
-        return np.empty(wanted.shape, wanted.dtype) if value is None else wanted.written(value, title)
+    def _run(self, name: str, target: Array, read: Mapping[str, Array], scratch: Array) -> None:
+        try:
+            self._call[name](target, *self._given.arguments(name, read), scratch)
+        except ValueError:
+            check_apart({"out": target, "workspace": scratch}, read)
+            raise
+
+    def _codes(self, name: str, scratch: Array) -> Array:
+        """The codes that the last forward call left in its workspace, as elements."""
+        _, start, count = self._kept[name]
+        size = np.dtype(self.dtype).itemsize
+        return scratch.reshape(-1).view(np.uint8)[start * size : (start + count) * size].view(self.dtype)
+
+    def _taken_codes(
+        self, kernels: Iterable[str], given: Mapping[str, Any], saved: Any, scratch: Array
+    ) -> dict[str, Array]:
+        """Computed codes that a gradient reads: those saved, or those of the forward pass done again."""
+        needed = [n for n in self._given.needs(*kernels) if n in self._kept]
+        if saved is not None:
+            return {n: self._given.coded[n].taken(saved, "saved") for n in needed}
+        found = {}
+        for name in needed:
+            kernel = self._kept[name][0]
+            read = self._read([kernel], {n: v for n, v in given.items() if n != "grad_output"})
+            self._run(kernel, self._given.out(kernel, "out", None), read, scratch)
+            found[name] = self._codes(name, scratch).copy()
+        return found
 
     def _outs(self, out: Any) -> dict[str, Array]:
         if out is not None and not isinstance(out, Mapping):
@@ -263,7 +282,7 @@ class Kernel:
                 raise LayerError(
                     "no such gradient", where="out", expected=", ".join(self.wrt), got=repr(name)
                 )
-        return {w: self._out(w, f"out[{w!r}]", (out or {}).get(w)) for w in self.wrt}
+        return {w: self._given.out(w, f"out[{w!r}]", (out or {}).get(w)) for w in self.wrt}
 
     def _scratch(self, workspace: Any) -> Array:
         if workspace is not None:

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from codegen.call import wanted_gradients
 from codegen.compile import ISAS
 from codegen.produce import Request, module_source
 from derive.derivation import differentiate
 from derive.document import render
+from derive.layers.base import Layer
 from derive.slips import slips_page
 from derive.spelling import parse_layer
 from derive.theorems import certificate_text
@@ -33,6 +35,10 @@ EXAMPLES: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("transposed_convolution", "ConvTranspose2d(1, 1, 2, stride=2)", (1, 1, 2, 2)),
     ("overlapping_means", "AvgPool2d(2, stride=1)", (1, 1, 3, 3)),
     ("bilinear", "Upsample(scale_factor=2, mode=bilinear, align_corners=False)", (1, 1, 2, 3)),
+    ("activation", "GELU()", (2, 3)),
+    ("softmax", "Softmax(1)", (2, 3)),
+    ("cross_entropy", "CrossEntropyLoss()", (2, 3)),
+    ("overlapping_largest", "MaxPool2d(2, stride=1)", (1, 1, 3, 3)),
 )
 
 
@@ -41,7 +47,9 @@ def texts() -> Iterator[tuple[str, str]]:
     for folder, spelled, shape in EXAMPLES:
         layer = parse_layer(spelled)
         yield f"{folder}/derivation.tex", render(differentiate(layer, shape), "latex", "standalone")
-        wanted = ("output", *(o.name for o in layer.operands(shape) if o.differentiable))
+        assert isinstance(layer, Layer)
+        further = (o.name for o in layer.operands(shape) if o.name.startswith("new_"))
+        wanted = ("output", *further, *wanted_gradients(layer, shape, "all"))
         source, _, _ = module_source(Request(layer, shape, "float32", wanted, "fast", ISAS[ISA]))
         yield f"{folder}/kernel.pyx", source
     kinds = {type(parse_layer(spelled)) for _, spelled, _ in EXAMPLES}

@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count
-from math import prod
 
-from codegen.algebra import ranges_of, slope, span
+from codegen.algebra import ranges_of, slope
+from codegen.curved import Curved
 from codegen.errors import BuildError
+from codegen.facts import NOTHING, Facts, linear
 from codegen.loops import Buffer, Comment, Kernel, Statement
 from codegen.opening import beneath, book, expression
-from codegen.pieces import Box, boxes
+from codegen.scheduled import Scheduler, nest
 from codegen.schedules.choose import schedule
-from codegen.schedules.clip import Clip, clipped
-from codegen.schedules.flat import Flat
-from codegen.schedules.lanes import Lanes
-from codegen.schedules.nest import Access, Nest, Target, Term
-from codegen.stage import Layout, address, extents, filled, zeros
+from codegen.schedules.nest import Access, Target, Term
+from codegen.stage import Layout, address, extents, filled, inside
 from codegen.wide import checked
 from derive.claim import Claim
 from derive.expr import Definition, Expr, Read, Sum, Tensor
 from derive.index import Form, name
+from derive.layers.base import is_gradient
 
 MOST_PHASES_TAPS = 16
 """Largest kernel width whose taps are written out one by one in a strided line."""
 
 MOST_FACTORS = 6
 """Largest number of entries multiplied in one term."""
-SMALL_BOX = 8
-"""A box with less than this part of the largest one's work is not tiled."""
 
 
 def kernel_name(key: str) -> str:
-    """The kernel of a claim: "output" for the forward form, "grad_<operand>" for a gradient."""
-    return key if key == "output" else f"grad_{key}"
+    """The kernel of a claim: "output" and "new_<name>" for forward forms, "grad_<operand>" for a gradient."""
+    return f"grad_{key}" if is_gradient(key) else key
 
 
-def lower(key: str, claim: Claim, target: Target) -> Kernel:
+def lower(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> Kernel:
     """The kernel that computes the right side of a claim at sizes.
 
     Args:
         key: "output" or the operand's name.
         claim: from `derive.instance.claim_at`.
         target: lanes and registers.
+        facts: of the layer, where the claim has functions, indicators or shifts.
 
     Raises:
-        BuildError: a coefficient, more factors than a schedule takes, or a number too large to write.
+        BuildError: an unknown function, more factors than a schedule takes, or a number too large to write.
     """
+    if not linear(claim, facts):
+        return checked(Curved(kernel_name(key), claim, target, facts).kernel())
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
     inputs = {t.name: t for t in claim.setting.inputs}
     dealt = _Lowering(key, claim, target, helpers, inputs).kernel()
@@ -73,13 +73,15 @@ class _Lowering:
     helpers: Mapping[str, Definition]
     inputs: Mapping[str, Tensor]
     may_deal: bool = True
-    numbers: Iterator[int] = field(default_factory=lambda: count(1))
     offset: int = 0
     fills: list[Statement] = field(default_factory=list)
     scratch: dict[str, tuple[Buffer, Layout]] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     deal: Deal | None = None
     failed: bool = False
+
+    def __post_init__(self) -> None:
+        self.scheduler = Scheduler(self.target, count(1))
 
     def sure(self) -> Kernel:
         kernel = self.kernel()
@@ -163,45 +165,15 @@ class _Lowering:
         free = {n: e for n, e in ranges_of(self.claim.indices).items() if e > 1}
         terms = [self.term(t, free) for t in expr.terms]
         if self.deal is None:
-            return self.scheduled(out, free, terms)
-        nest = _nest(out, free, terms)
-        best = schedule(nest.collapsed(), self.target) if nest is not None else None
+            return self.scheduler.scheduled(out, free, terms)
+        found = nest(out, free, terms)
+        best = schedule(found.collapsed(), self.target) if found is not None else None
         if best is None:
             return None
-        return (Comment(best.note()), *best.statements(self.numbers)), (best.note(),)
+        return (Comment(best.note()), *best.statements(self.scheduler.numbers)), (best.note(),)
 
     def term(self, term: Sum, free: Mapping[str, int]) -> Term:
         return Term(ranges_of(term.indices), term.conditions, self.accesses(term, free))
-
-    def scheduled(
-        self, out: Access, free: Mapping[str, int], terms: Sequence[Term]
-    ) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
-        """The loops of out = sum of terms, box by box, and what was chosen."""
-        cut = boxes(out, free, terms)
-        most = max(map(_work, cut), default=0)
-        body: tuple[Statement, ...] = ()
-        notes = [f"{len(cut)} boxes"] if len(cut) > 1 else []
-        if self.mostly_empty(cut):
-            cut = [box for box in cut if box.terms]
-            body += zeros(out.buffer, self.target.lanes)
-        for box in cut:
-            best = self.best(box, _work(box) * SMALL_BOX >= most)
-            body += (Comment(best.note()), *best.statements(self.numbers))
-            notes.append(best.note())
-        return body, tuple(dict.fromkeys(notes))
-
-    @staticmethod
-    def mostly_empty(cut: Sequence[Box]) -> bool:
-        """Whether so much of the result is zero that all of it is better filled with zeros first."""
-        size = sum(prod(box.free.values()) for box in cut)
-        return len(cut) > 1 and sum(prod(box.free.values()) for box in cut if not box.terms) * 4 > size
-
-    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip:
-        """The cheapest schedule of a box; a box with little to do gets no tile, whose text is long."""
-        clip = clipped(box.out, box.free, box.terms, self.target)
-        nest = _nest(box.out, box.free, box.terms) if tiled else None
-        tile = schedule(nest.collapsed(), self.target) if nest is not None else None
-        return tile if tile is not None and tile.cost() <= clip.cost() else clip
 
     def accesses(self, term: Sum, free: Mapping[str, int]) -> tuple[Access, ...]:
         reads = tuple(f for f in term.factors if isinstance(f, Read))
@@ -214,7 +186,7 @@ class _Lowering:
                 mend="add a schedule in codegen/schedules/",
             )
         ranges = {**free, **ranges_of(term.indices)}
-        return tuple(replace(self.access(r), sure=_inside(r, ranges)) for r in reads)
+        return tuple(replace(self.access(r), sure=inside(r, ranges)) for r in reads)
 
     def access(self, read: Read) -> Access:
         title = read.tensor.name
@@ -265,7 +237,7 @@ class _Lowering:
         at = layout.line(definition.left.index) + definition.left.index[-1]
         free = {n: e for n, e in ranges_of(definition.indices).items() if e > 1}
         terms = [self.term(t, free) for t in expr.terms]
-        self.fills += [*head, *self.scheduled(Access(buffer, at), free, terms)[0]]
+        self.fills += [*head, *self.scheduler.scheduled(Access(buffer, at), free, terms)[0]]
         return False
 
     def source(self, term: Sum | None) -> Buffer | None:
@@ -273,25 +245,3 @@ class _Lowering:
             return None
         title = term.factors[0].tensor.name
         return self.operand(title) if title in self.inputs else self.helper(title)[0]
-
-
-def _nest(out: Access, free: Mapping[str, int], terms: Sequence[Term]) -> Nest | None:
-    """One term as the contraction, the others as entries added to it; None where they do not fit that."""
-    if not terms or any(t.conditions for t in terms):
-        return None
-    order = sorted(terms, key=lambda t: (len(t.factors), len(t.bound)), reverse=True)
-    main, rest = order[0], order[1:]
-    if len(main.factors) > 2 or any(t.bound or len(t.factors) != 1 for t in rest):
-        return None
-    return Nest(out, free, main.bound, main.factors, tuple(t.factors[0] for t in rest))
-
-
-def _work(box: Box) -> int:
-    """Products of a box, as far as its ranges tell."""
-    return prod(box.free.values()) * max((prod(t.bound.values()) for t in box.terms), default=1)
-
-
-def _inside(read: Read, ranges: Mapping[str, int]) -> bool:
-    """Whether an entry lies in its tensor for all values of the indices, whatever the conditions."""
-    spans = (span(f, ranges) for f in read.index)
-    return all(low >= 0 and high < n for (low, high), n in zip(spans, extents(read.tensor), strict=True))

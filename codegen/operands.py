@@ -16,11 +16,12 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What one operand must be."""
+    """What one operand must be; entries between the two bounds, where there are bounds."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    bounds: tuple[int, int] | None = None
 
     def taken(self, value: Any) -> Array:
         """The operand as an array on the same memory. Raises LayerError, which names the mend."""
@@ -42,7 +43,22 @@ class Wanted:
             )
         if not array.flags.aligned:
             raise LayerError("not aligned to its elements", where=self.name, mend=f"{self.name}.copy()")
+        if self.bounds is not None:
+            self._bounded(array, *self.bounds)
         return array
+
+    def _bounded(self, array: Array, low: int, high: int) -> None:
+        """Raises LayerError where an entry is not between the bounds (a NaN is not)."""
+        inside = (array >= low) & (array <= high)
+        if inside.all():
+            return
+        spot = tuple(map(int, np.argwhere(~inside)[0]))
+        raise LayerError(
+            "out of range",
+            where=f"{self.name}{list(spot)}",
+            expected=f"{low} to {high}",
+            got=f"{array[spot]} ({int((~inside).sum())} of {array.size} out of range)",
+        )
 
     def written(self, value: Any, title: str) -> Array:
         """An array that the kernel may write to; a copy of one that does not fit would stay unfilled."""

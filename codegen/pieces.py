@@ -17,7 +17,7 @@ from itertools import product
 from math import lcm, prod
 
 from codegen.algebra import Ranges, decided, slope
-from codegen.schedules.nest import Access, Term
+from codegen.schedules.nest import SUM, Access, Ending, Term
 from derive.index import Condition, Form, Within, name
 
 MOST_STEPS = 8
@@ -226,12 +226,26 @@ class Box:
     out: Access
     free: dict[str, int]
     terms: tuple[Term, ...]
+    ending: Ending = SUM
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Everything that is read or stored."""
+        codes = (self.ending.codes,) if self.ending.codes is not None else ()
+        read = (a for t in self.terms for a in (*t.factors, *(c.code for c in t.choices)))
+        return (self.out, *codes, *read)
+
+    def without(self, index: str) -> Box:
+        """The box with an index at 0, which another one takes over."""
+        gone = {index: Form()}
+        terms = tuple(t.at_values(gone) for t in self.terms)
+        return Box(self.out.at_values(gone), self.free, terms, self.ending.at_values(gone))
 
 
-def boxes(out: Access, free: Ranges, terms: Sequence[Term]) -> list[Box]:
+def boxes(out: Access, free: Ranges, terms: Sequence[Term], ending: Ending = SUM) -> list[Box]:
     """Boxes that cover the result, each entry once."""
     if not any(t.conditions for t in terms):
-        return [Box(out, dict(free), tuple(terms))]
+        return [Box(out, dict(free), tuple(terms), ending)]
     known = [(t, pairs(t, free)) for t in terms]
     axes = [
         Axis(f, n, [(t, tuple(p for p in ps if p.free == f)) for t, ps in known]) for f, n in free.items()
@@ -249,7 +263,7 @@ def boxes(out: Access, free: Ranges, terms: Sequence[Term]) -> list[Box]:
         ranges = {n: e for f, r in chosen.items() for n, e in r.ranges(f).items()}
         placed = (_placed(t, ps, chosen, values, ranges) for t, ps in known)
         kept = tuple(t for t in placed if t is not None)
-        found.append(Box(_moved(out, values), ranges, kept))
+        found.append(Box(out.at_values(values), ranges, kept, ending.at_values(values)))
     return found
 
 
@@ -281,8 +295,6 @@ def _placed(
     if False in verdicts:
         return None
     kept = tuple(c for c, verdict in zip(left, verdicts, strict=True) if verdict is None)
-    return Term(bound, kept, tuple(_moved(a, moved) for a in term.factors))
-
-
-def _moved(access: Access, values: Mapping[str, Form]) -> Access:
-    return Access(access.buffer, access.at.substitute(values), access.tables, access.sure)
+    if term.choices:  # the first of equal entries is taken, so that the order matters
+        bound = {n: bound[n] for n in term.bound if n in bound}
+    return replace(term.at_values(moved), bound=bound, conditions=kept)

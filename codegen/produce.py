@@ -13,8 +13,10 @@ from typing import Any
 from codegen import cache, compile
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
 from codegen.compile import Isa
+from codegen.loops import Kernel, calls
+from codegen.variants import Variants
+from codegen.work import check_work
 from derive.claim import Claim
-from derive.errors import LimitError
 from derive.layers.base import Layer
 
 
@@ -55,7 +57,7 @@ class Built:
     """A loaded module and what is known of it.
 
     Attributes:
-        kernels: by kernel name its operands after `out`, and its workspace in elements.
+        kernels: by kernel name its operands after `out`, its workspace in elements, numbers, parts kept.
         proof: JSON text.
         cached: whether it came from the cache.
     """
@@ -148,18 +150,19 @@ def compile_digest(text: str) -> str:
 
 def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The Cython text, what validation needs to know of it, and the proof record's first half."""
+    from codegen.facts import facts_of
     from codegen.lower import kernel_name, lower
     from codegen.schedules.nest import Target
-    from codegen.tables import described, digest
+    from codegen.tables import described, digest, shown
     from codegen.targets.cython.printer import module_text
     from derive.theorems import LABEL, certificate_digest
 
     layer, isa = request.layer, request.isa
     choices, sizes = layer.choices(request.shape), layer.sizes(request.shape)
     claims = claims_of(layer, request.shape, request.wanted)
-    check_work(claims)
+    check_work(claims, facts_of(layer, request.shape))
     target = Target(isa.lanes(request.dtype), isa.accumulators, isa.registers)
-    kernels = [lower(key, claim, target) for key, claim in claims.items()]
+    kernels = [lower(key, claim, target, facts_of(layer, request.shape)) for key, claim in claims.items()]
     certificate = certificate_digest(type(layer), choices)
     title = f"{layer!r} at input {','.join(map(str, request.shape))}, {request.dtype}"
     tables = layer.tables(request.shape)
@@ -167,12 +170,16 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         f"proof: {LABEL}, certificate sha256 {certificate}",
         f"build: {isa.name}, {target.lanes} lanes, gcc {' '.join(compile.flags_of(isa, ()))}",
         *(f"constants {n}: {len(v)} rationals, sha256 {digest(v)}" for n, v in tables.items()),
+        *(f"{k.name}: {n} = {shown(v)}" for k in kernels for n, v in k.constants.items()),
+        *(f"assumed: {said}" for said in layer.assumptions()),
     )
     text = module_text(title, facts, kernels)
     known = {
         "equations": {kernel_name(key): claim for key, claim in claims.items()},
         "operand_order": {k.name: tuple(b.name for b in k.operands) for k in kernels},
         "workspace_elements": {k.name: k.workspace for k in kernels},
+        "constants": {k.name: k.constants for k in kernels},
+        "kept": {k.name: {b.name: (b.offset or 0, b.count) for b in k.kept} for k in kernels},
     }
     proof = {
         "layer": repr(layer),
@@ -183,22 +190,18 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         "theorem": {kernel_name(key): f"{c.left} = {c.right}" for key, c in claims.items()},
         "sizes": sizes,
         "tables": described(tables),
+        "constants": {k.name: described(k.constants) for k in kernels if k.constants},
+        "assumptions": list(layer.assumptions()),
+        "functions": {k.name: sorted(functions_of(k)) for k in kernels if functions_of(k)},
         "schedule": {k.name: list(k.notes) for k in kernels},
     }
     return text, known, proof
 
 
-MAX_PRODUCTS = 20_000_000_000
-SECONDS_PER_PRODUCT = 30e-9
-"""What building costs for each product of a kernel, measured: mostly the traced run and ten exact ones."""
-
-
-def products_of(claims: Mapping[str, Claim]) -> int:
-    """Products of the kernels together, as the layer's definition counts them."""
-    from codegen.reference import term_count
-    from codegen.relation import relation_of
-
-    return sum(term_count(family) for claim in claims.values() for family in relation_of(claim).families)
+def functions_of(kernel: Kernel) -> set[str]:
+    """The functions that a kernel applies, by name."""
+    marks = ("e_fn_", "v_fn_")
+    return {c.operation[len(marks[0]) :] for c in calls(kernel.body) if c.operation.startswith(marks)}
 
 
 def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:
@@ -208,19 +211,6 @@ def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> di
 
     sizes, proved = layer.sizes(shape), theorems(type(layer), layer.choices(shape))
     return {key: claim_at(proved[key].claim, sizes) for key in wanted}
-
-
-def check_work(claims: Mapping[str, Claim]) -> None:
-    """Refuse kernels whose validation would keep this machine busy for long; raises LimitError."""
-    products = products_of(claims)
-    if products > MAX_PRODUCTS:
-        raise LimitError(
-            "kernels too large to validate here",
-            where="build",
-            expected=f"at most {MAX_PRODUCTS:,} products in all kernels together",
-            got=f"{products:,}, about {products * SECONDS_PER_PRODUCT:,.0f} s",
-            mend="use a smaller batch, image or channel count, or fewer gradients (wrt=)",
-        )
 
 
 def _compiled(
@@ -234,14 +224,23 @@ def _compiled(
     pyx.write_text(text, encoding="utf-8")
     c_path = compile.to_c(pyx, name)
     variants = Variants(name, c_path, request.isa, request.isa.lanes(request.dtype))
-    artefact = Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **known)
+    own = {"layer": request.layer, "shape": request.shape, **known}
+    artefact = Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **own)
     shipped = (SHIPPED_ELEMENT[request.dtype],)
     variants(shipped)
     proof |= {"validation": asdict(validate(artefact, request.level)), **_made(text, variants, shipped)}
     shown = work / "proof.json"
     shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     orders, spaces = known["operand_order"], known["workspace_elements"]
-    kernels = {k: {"operands": list(orders[k]), "workspace": spaces[k]} for k in orders}
+    kernels = {
+        k: {
+            "operands": list(orders[k]),
+            "workspace": spaces[k],
+            "constants": {n: [str(v) for v in values] for n, values in known["constants"][k].items()},
+            "kept": {n: list(part) for n, part in known["kept"][k].items()},
+        }
+        for k in orders
+    }
     files = {"kernel.pyx": pyx, "kernel.c": c_path, "module.so": variants.path(shipped), "proof.json": shown}
     return files, {"module": name, "kernels": kernels, "isa": request.isa.name, **_title(request)}
 
@@ -259,25 +258,3 @@ def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, 
         "isa": variants.isa.name,
         "lanes": variants.lanes,
     }
-
-
-@dataclass(frozen=True)
-class Variants:
-    """One C file compiled with other definitions; each once, beside the file."""
-
-    name: str
-    c_path: Path
-    isa: Isa
-    lanes: int
-
-    def definitions(self, given: Sequence[str]) -> tuple[str, ...]:
-        return (*given, f"BF_LANES={self.lanes}")
-
-    def path(self, given: Sequence[str]) -> Path:
-        return self.c_path.with_name("_".join(("variant", *given)) + ".so")
-
-    def __call__(self, given: tuple[str, ...]) -> ModuleType:
-        target = self.path(given)
-        if not target.exists():
-            compile.to_binary(self.c_path, target, self.isa, self.definitions(given))
-        return compile.load(self.name, target)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from codegen.algebra import Ranges, ranges_of, settle, slope
+from codegen.algebra import Ranges, ranges_of, settle, slope, span
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Place, Pointer, Statement
 from derive.expr import Definition, Read, Sum, Tensor, substitute
 from derive.index import Form, Within, Zero, name
@@ -204,3 +204,9 @@ def zeros(buffer: Buffer, lanes: int) -> tuple[Statement, ...]:
     if left := buffer.count - whole:
         body += (Do(Call("v_store_part", (Pointer(buffer, Form.of(whole)), "line", left))),)
     return body
+
+
+def inside(read: Read, ranges: Ranges) -> bool:
+    """Whether an entry lies in its tensor for all values of the indices, whatever the conditions."""
+    spans = (span(f, ranges) for f in read.index)
+    return all(low >= 0 and high < n for (low, high), n in zip(spans, extents(read.tensor), strict=True))

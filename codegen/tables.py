@@ -22,6 +22,9 @@ Values = Sequence[Fraction]
 MOST_SHOWN = 64
 """Entries of a table that a proof record writes out."""
 
+MOST_NAMED = 8
+"""Numbers that the head of a text writes out."""
+
 FORMATS = {"float32": (24, -126, 127), "float64": (53, -1022, 1023)}
 """Digits, least and greatest exponent of the leading digit."""
 
@@ -37,8 +40,8 @@ def rounded(value: Fraction, dtype: str) -> float:
     Raises BuildError where it is too large for the dtype.
     """
     digits, least, greatest = FORMATS[dtype]
-    if not value:
-        return 0.0
+    if value.denominator == 1 and abs(value.numerator) <= 2**digits:
+        return float(value.numerator)
     size = abs(value)
     exponent = size.numerator.bit_length() - size.denominator.bit_length()
     exponent -= size < Fraction(2) ** exponent
@@ -72,6 +75,12 @@ def digest(values: Values) -> str:
 
 def text(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
+
+
+def shown(values: Values) -> str:
+    """A few values in full, many by their digest."""
+    few = ", ".join(map(str, values))
+    return few if len(values) <= MOST_NAMED else f"{len(values)} rationals, sha256 {digest(values)}"
 
 
 def described(tables: Mapping[str, Values]) -> dict[str, Any]:

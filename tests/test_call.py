@@ -14,7 +14,8 @@ from codegen import build
 from codegen.call import Kernel
 from codegen.compile import ISAS, chosen_isa
 from codegen.errors import BuildError
-from codegen.produce import check_work, claims_of, compile_digest, products_of
+from codegen.produce import claims_of, compile_digest
+from codegen.work import check_work, products_of
 from derive.errors import LayerError, LimitError
 from derive.layers.conv import Conv2d
 from derive.spelling import parse_layer

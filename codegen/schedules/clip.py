@@ -4,7 +4,8 @@
 
 A factor is read, and multiplied to those known before it, at the loop where its last index is known; the
 innermost statement is one e_fma. Where no condition names the line (a free index along the result), the
-same body runs on vectors of consecutive values of it; what is left of the line runs on single elements.
+same body runs on vectors of consecutive values of it; what is left of the line runs on single elements, or
+(where whole vectors must be read) on a last vector that does some entries again.
 A condition on free indices alone is tested (`If`) where nothing else is left.
 """
 
@@ -16,14 +17,20 @@ from functools import cached_property
 from math import prod
 
 from codegen.algebra import Ranges, span
-from codegen.loops import Assign, Call, Do, If, Limit, Loop, Place, Pointer, Statement
+from codegen.loops import Limit, Loop, Place, Statement
 from codegen.pieces import ends
-from codegen.schedules.nest import Access, Target, Term, mark
+from codegen.schedules.body import Body
+from codegen.schedules.chosen import Applied, Selecting
+from codegen.schedules.nest import SUM, Access, Ending, Target, Term
 from codegen.schedules.steps import Plan, Step, limit_names
 from derive.index import Form
 
 STRIDED = 1.5
 """Cycles for each lane of a strided load or store."""
+CHOSEN = 4.0
+"""Cycles for a comparison and the copies that follow from it."""
+APPLIED = 8.0
+"""Cycles for a function, as far as the choice of a line depends on it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,7 @@ class Clip:
     terms: tuple[Term, ...]
     target: Target
     line: str
+    ending: Ending = SUM
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
@@ -51,7 +59,8 @@ class Clip:
         vectors = float(prod(e for f, e in self.free.items() if f != self.line))
         if self.line:
             whole, left = divmod(self.free[self.line], lanes)
-            rest = bool(left) if self.parts else left * self._each(1) / self._each(lanes)
+            ends = self.parts or (self.ending.curved and whole)
+            rest = bool(left) if ends else left * self._each(1) / self._each(lanes)
             vectors *= whole + rest
         return vectors * self._each(lanes)
 
@@ -67,8 +76,11 @@ class Clip:
         for plan in self.plans:
             reads = sum(strided if a.slope(self.line) not in (0, 1) else 0.5 for a in plan.term.factors)
             loops = 4.0 * len(plan.steps) + 6.0 * sum(len(s.conditions) for s in plan.steps)
-            total += loops + len(plan.tests) + plan.turns * (reads + 1.0)
-        return total
+            chosen = len(plan.term.choices) * CHOSEN + APPLIED * sum(
+                1 for a in plan.term.factors if a.function
+            )
+            total += loops + len(plan.tests) + plan.turns * (reads + 1.0 + chosen)
+        return total + (APPLIED if self.ending.after else 0.0)
 
     def note(self) -> str:
         how = f"vectors of {self.target.lanes} along {self.line}" if self.line else "single elements"
@@ -82,7 +94,7 @@ class Clip:
                 if level <= len(self.order):
                     before[level].append(limit)
         if not self.line:
-            single = _Body(self, "e", 1).statements(next(numbers), before)
+            single = self.body("e", 1).statements(next(numbers), before)
             return self._nested(single, before)
         extent, lanes = self.free[self.line], self.target.lanes
         whole = extent // lanes * lanes
@@ -91,15 +103,24 @@ class Clip:
             inner += self._line("v", 0, whole, lanes, next(numbers), before)
         if whole < extent and self.parts:
             inner += self._line("v", whole, extent, extent - whole, next(numbers), before)
+        elif whole and whole < extent and self.ending.curved:
+            inner += self._line("v", extent - lanes, extent, lanes, next(numbers), before)
         elif whole < extent:
             inner += self._line("e", whole, extent, 1, next(numbers), before)
         return self._nested(inner, before[:-1])
+
+    def body(self, kind: str, count: int) -> Body:
+        """The innermost body that the box asks for."""
+        if self.ending.first:
+            return Selecting(self, kind, count)
+        plain = not self.ending.curved and all(t.plain for t in self.terms)
+        return Body(self, kind, count) if plain else Applied(self, kind, count)
 
     def _line(
         self, kind: str, start: int, stop: int, step: int, number: int, before: list[list[Statement]]
     ) -> tuple[Statement, ...]:
         own = [*before[:-1], list(before[-1])]
-        body = _Body(self, kind, step).statements(number, own)
+        body = self.body(kind, step).statements(number, own)
         inside = (*own[-1], *body)
         if stop - start == step:
             return (Place(self.line, Form.of(start)), *inside)
@@ -150,111 +171,12 @@ class Clip:
     def level(self, plan: Plan, names: frozenset[str]) -> int:
         """The number of loops, free ones first, after which all the names are known."""
         order = (*self.order, *(s.index for s in plan.steps))
-        return max((order.index(n) + 1 for n in names), default=0)
+        return max((order.index(n) + 1 for n in names if n in order), default=0)
 
 
-@dataclass(frozen=True)
-class _Body:
-    """The innermost free body of a box in one kind of value: "v" vectors along the line, "e" elements.
-
-    `count` is how many lanes of a vector are entries of the result.
-    """
-
-    clip: Clip
-    kind: str
-    count: int
-
-    def statements(self, number: int, before: list[list[Statement]]) -> tuple[Statement, ...]:
-        """The body; what is known in outer free loops is put into `before`."""
-        total = f"{self.kind}_total"
-        body: list[Statement] = [mark(number)]
-        plans = self.clip.plans
-        if not plans or not self.starts(plans[0]):
-            body.append(Assign(total, Call(f"{self.kind}_zero")))
-        for position, plan in enumerate(plans):
-            body += self.term(plan, before, position == 0 and self.starts(plan))
-        body.append(self.store(total))
-        return tuple(body)
-
-    def starts(self, plan: Plan) -> bool:
-        """Whether a term is one entry, so that the total starts with it."""
-        return len(plan.term.factors) == 1 and not plan.steps and not plan.tests
-
-    def term(self, plan: Plan, before: list[list[Statement]], first: bool) -> tuple[Statement, ...]:
-        depth = len(self.clip.order)
-        levels: list[list[Statement]] = [[] for _ in range(depth + len(plan.steps) + 1)]
-        for level, limit in self.clip._limits(plan):
-            if level > depth:
-                levels[level].append(limit)
-        self.products(plan, levels, first)
-        for level in range(depth + bool(plan.steps)):
-            before[level] += [s for s in levels[level] if s not in before[level]]
-        body: tuple[Statement, ...] = () if plan.steps else tuple(levels[depth])
-        for position in reversed(range(len(plan.steps))):
-            step = plan.steps[position]
-            start, stop = (
-                (limit_names(plan, step, upper)[-1] if step.conditions else edge)
-                for upper, edge in ((False, 0), (True, step.extent))
-            )
-            body = (Loop(step.index, start, stop, 1, (*levels[depth + position + 1], *body)),)
-        return (If(plan.tests, body),) if plan.tests else body
-
-    def products(self, plan: Plan, levels: list[list[Statement]], first: bool) -> None:
-        """Each factor read and multiplied where it is known; the last product goes into the total."""
-        innermost, total = len(levels) - 1, f"{self.kind}_total"
-        known = [(self.known(plan, a, innermost), i, a) for i, a in enumerate(plan.term.factors)]
-        chain = ""
-        for position, (level, i, access) in enumerate(sorted(known, key=lambda k: k[:2])):
-            value = f"{self.kind}_{plan.number}_{i}"
-            if first:
-                levels[innermost].append(self.load(total, access))
-                return
-            levels[level].append(self.load(value, access))
-            if position == len(known) - 1:
-                words = (total, chain, value) if chain else (total, value)
-                call = Call(f"{self.kind}_{'fma' if chain else 'add'}", words)
-                levels[innermost].append(Assign(total, call))
-            elif chain:
-                partial, zero = f"{self.kind}_{plan.number}_p{position}", f"{self.kind}_nought"
-                levels[level] += [
-                    Assign(zero, Call(f"{self.kind}_zero")),
-                    Assign(partial, Call(f"{self.kind}_fma", (zero, chain, value))),
-                ]
-                chain = partial
-            else:
-                chain = value
-
-    def known(self, plan: Plan, access: Access, innermost: int) -> int:
-        """The level at which a factor may be read; one that conditions keep in bounds waits for them."""
-        if plan.tests or not access.sure:
-            return innermost
-        return self.clip.level(plan, access.at.names)
-
-    def load(self, value: str, access: Access) -> Statement:
-        pointer = Pointer(access.buffer, access.at)
-        if self.kind == "e":
-            return Assign(value, Call("e_load", (pointer,)))
-        by = access.slope(self.clip.line)
-        if by == 0:
-            return Assign(value, Call("v_splat", (pointer,)))
-        if by == 1 and self.count < self.clip.target.lanes:
-            return Assign(value, Call("v_load_part", (pointer, self.count)))
-        if by == 1:
-            return Assign(value, Call("v_load", (pointer,)))
-        return Assign(value, Call("v_load_strided", (pointer, by)))
-
-    def store(self, total: str) -> Statement:
-        pointer = Pointer(self.clip.out.buffer, self.clip.out.at)
-        by = self.clip.out.slope(self.clip.line)
-        if self.kind == "v" and by != 1:
-            return Do(Call("v_store_strided", (pointer, total, self.count, by)))
-        if self.kind == "v" and self.count < self.clip.target.lanes:
-            return Do(Call("v_store_part", (pointer, total, self.count)))
-        return Do(Call(f"{self.kind}_store", (pointer, total)))
-
-
-def clipped(out: Access, free: Ranges, terms: Sequence[Term], target: Target) -> Clip:
+def clipped(out: Access, free: Ranges, terms: Sequence[Term], target: Target, ending: Ending = SUM) -> Clip:
     """The cheapest line by the model; elements alone where none is worth it."""
     lines = [f for f in free if out.slope(f) and not any(f in c.names for t in terms for c in t.conditions)]
-    plain = [f for f in lines if Clip(out, free, tuple(terms), target, f).parts or free[f] >= target.lanes]
-    return min((Clip(out, free, tuple(terms), target, line) for line in (*plain, "")), key=Clip.cost)
+    found = {line: Clip(out, free, tuple(terms), target, line, ending) for line in (*lines, "")}
+    plain = [f for f in lines if found[f].parts or free[f] >= target.lanes]
+    return min((found[line] for line in (*plain, "")), key=Clip.cost)

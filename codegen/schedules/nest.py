@@ -20,16 +20,26 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Function:
+    """A function of an element and the places of its parameters."""
+
+    name: str
+    parameters: tuple[Pointer, ...] = ()
+
+
+@dataclass(frozen=True)
 class Access:
     """An element of a flat buffer; a tabled index adds table[value] instead of slope * value.
 
-    `sure` says that the entry lies in its tensor whatever the conditions of its term say.
+    `sure` says that the entry lies in its tensor whatever the conditions of its term say; `function` is
+    applied to the element that was read.
     """
 
     buffer: Buffer
     at: Form
     tables: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     sure: bool = True
+    function: Function | None = None
 
     def slope(self, index: str) -> int:
         """Elements from one value of the index to the next (not for a tabled index)."""
@@ -47,16 +57,66 @@ class Access:
 
     def merged(self, fast: str, slow: str) -> Access:
         """The access with two indices made one, called `fast`."""
-        return replace(self, at=self.at.substitute({slow: Form()}))
+        return self.at_values({slow: Form()})
+
+    def at_values(self, values: Mapping[str, Form]) -> Access:
+        """The access with indices replaced."""
+        return replace(self, at=self.at.substitute(values))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An indicator: the product counts where the code that is read is the value."""
+
+    code: Access
+    value: Form
+
+    def at_values(self, values: Mapping[str, Form]) -> Choice:
+        return Choice(self.code.at_values(values), self.value.substitute(values))
 
 
 @dataclass(frozen=True)
 class Term:
-    """sum over bound of [conditions] product of factors."""
+    """sum over bound of [conditions] product of factors, where all choices are met; taken away if `minus`."""
 
     bound: Mapping[str, int]
     conditions: tuple[Condition, ...]
     factors: tuple[Access, ...]
+    choices: tuple[Choice, ...] = ()
+    minus: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a sum of products and nothing else."""
+        return not self.choices and not self.minus and not any(a.function for a in self.factors)
+
+    def at_values(self, values: Mapping[str, Form]) -> Term:
+        """The term with indices replaced in what it reads; ranges and conditions stay."""
+        factors = tuple(a.at_values(values) for a in self.factors)
+        return replace(self, factors=factors, choices=tuple(c.at_values(values) for c in self.choices))
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What is done beside a sum of products.
+
+    Attributes:
+        curved: the claim has functions, choices or differences, so products need not begin with a zero.
+        after: a function of the whole sum.
+        first: "largest" or "smallest": the first such entry is taken instead of a sum, a NaN before others.
+        codes: where the value of the choice that was taken is stored.
+    """
+
+    curved: bool = False
+    after: Function | None = None
+    first: str = ""
+    codes: Access | None = None
+
+    def at_values(self, values: Mapping[str, Form]) -> Ending:
+        return self if self.codes is None else replace(self, codes=self.codes.at_values(values))
+
+
+SUM = Ending()
 
 
 @dataclass(frozen=True)

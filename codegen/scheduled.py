@@ -1,0 +1,100 @@
+"""Owns the passage from one sum of terms to loops: cut into boxes, each by the schedule that costs least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+
+from codegen.loops import Comment, Statement
+from codegen.pieces import Box, boxes
+from codegen.schedules.choose import schedule
+from codegen.schedules.clip import Clip, clipped
+from codegen.schedules.flat import Flat
+from codegen.schedules.lanes import Lanes
+from codegen.schedules.nest import SUM, Access, Ending, Nest, Target, Term
+from codegen.schedules.picked import Picked, picked
+from codegen.stage import zeros
+
+SMALL_BOX = 8
+"""A box with less than this part of the largest one's work is not tiled."""
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """The loops of sums for one kernel; `numbers` are those of its branch marks."""
+
+    target: Target
+    numbers: Iterator[int]
+
+    def scheduled(
+        self, out: Access, free: Mapping[str, int], terms: Sequence[Term], ending: Ending = SUM
+    ) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
+        """The loops of out = sum of terms, box by box, and what was chosen."""
+        cut = boxes(out, free, terms, ending)
+        most = max(map(_work, cut), default=0)
+        body: tuple[Statement, ...] = ()
+        notes = [f"{len(cut)} boxes"] if len(cut) > 1 else []
+        whole = out.at.names <= free.keys()
+        if whole and ending.after is None and mostly_empty(cut):
+            cut = [box for box in cut if box.terms]
+            body += zeros(out.buffer, self.target.lanes)
+        for box in cut:
+            best = self.best(box, _work(box) * SMALL_BOX >= most)
+            body += (Comment(best.note()), *best.statements(self.numbers))
+            notes.append(best.note())
+        return body, tuple(dict.fromkeys(notes))
+
+    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip | Picked:
+        """The cheapest schedule of a box; a box with little to do gets no tile, whose text is long."""
+        small = collapsed(box) if box.ending.curved else box
+        clip = clipped(small.out, small.free, small.terms, self.target, small.ending)
+        summed = box.ending.after is None and not box.ending.first
+        found = nest(box.out, box.free, box.terms) if tiled and summed else None
+        tile: Flat | Lanes | Picked | None = None
+        if found is not None:
+            tile = schedule(found.collapsed(), self.target)
+        elif summed and len(box.terms) == 1:
+            tile = picked(box.out, box.free, box.terms[0], self.target)
+        return tile if tile is not None and tile.cost() <= clip.cost() else clip
+
+
+def mostly_empty(cut: Sequence[Box]) -> bool:
+    """Whether so much of the result is zero that all of it is better filled with zeros first."""
+    size = sum(prod(box.free.values()) for box in cut)
+    return len(cut) > 1 and sum(prod(box.free.values()) for box in cut if not box.terms) * 4 > size
+
+
+def nest(out: Access, free: Mapping[str, int], terms: Sequence[Term]) -> Nest | None:
+    """One term as the contraction, the others as entries added to it; None where they do not fit that."""
+    if not terms or any(t.conditions or not t.plain for t in terms):
+        return None
+    order = sorted(terms, key=lambda t: (len(t.factors), len(t.bound)), reverse=True)
+    main, rest = order[0], order[1:]
+    if len(main.factors) > 2 or any(t.bound or len(t.factors) != 1 for t in rest):
+        return None
+    return Nest(out, free, main.bound, main.factors, tuple(t.factors[0] for t in rest))
+
+
+def _work(box: Box) -> int:
+    """Products of a box, as far as its ranges tell."""
+    return prod(box.free.values()) * max((prod(t.bound.values()) for t in box.terms), default=1)
+
+
+def collapsed(box: Box) -> Box:
+    """Free indices that run as one long line everywhere in a box made one."""
+    for slow in box.free:
+        for fast in box.free:
+            if slow != fast and _one_line(box, slow, fast):
+                free = {n: e * (box.free[slow] if n == fast else 1) for n, e in box.free.items() if n != slow}
+                return collapsed(replace(box, free=free).without(slow))
+    return box
+
+
+def _one_line(box: Box, slow: str, fast: str) -> bool:
+    pair = {slow, fast}
+    if any(c.names & pair for t in box.terms for c in t.conditions):
+        return False
+    forms = [f for a in box.accesses for f in (a.at,)] + [c.value for t in box.terms for c in t.choices]
+    slopes = ((f.coefficient(slow), f.coefficient(fast)) for f in forms)
+    return all(s is not None and f is not None and s == f * box.free[fast] for s, f in slopes)
