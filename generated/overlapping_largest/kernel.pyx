@@ -1,0 +1,244 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, binding=False, emit_code_comments=True
+# MaxPool2d(2, stride=1) at input 1,1,3,3, float32
+#
+# Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
+# proof: ALL SIZES (certificate), certificate sha256
+#   c7260d89fb626b17ad7f47144c4410cb6d3bc1c07dfa1c32897c0e4e16ecba91
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
+#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# assumed: each window's largest entry is unique; at ties the first is taken (PyTorch's convention)
+# assumed: a NaN wins over every number, and of several NaN the last is taken
+"""Kernels of MaxPool2d(2, stride=1) at input 1,1,3,3, float32."""
+
+cdef extern from "backflip_ops.h" nogil:
+    ctypedef struct E:
+        pass
+    ctypedef struct V:
+        pass
+    const Py_ssize_t BF_ELEMENT_BYTES
+    const int BF_LANES
+    E e_zero()
+    E e_load(const E*)
+    void e_store(E*, E)
+    E e_fma(E, E, E)
+    E e_add(E, E)
+    V v_zero()
+    V v_load(const E*)
+    void v_store(E*, V)
+    V v_load_part(const E*, int)
+    void v_store_part(E*, V, int)
+    void v_store_strided(E*, V, int, Py_ssize_t)
+    V v_load_strided(const E*, Py_ssize_t)
+    V v_splat(const E*)
+    V v_fma(V, V, V)
+    V v_add(V, V)
+    E v_sum(V)
+    E e_choose(E, E, E)
+    E e_index(Py_ssize_t)
+    E e_same(E, E)
+    V v_choose(V, V, V)
+    V v_index(Py_ssize_t, Py_ssize_t)
+    V v_larger(V, V, V)
+    void bf_branch(int)
+
+cdef extern from "backflip_entry.h":
+    ctypedef struct bf_arguments:
+        int count
+    E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
+    int bf_apart(const bf_arguments*) except -1
+    void bf_release(bf_arguments*)
+    int bf_spoil(object) except -1
+
+
+cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
+    # output[0, 0, o_h, o_w] = selected[0, 0, o_h, o_w] := sum_{a_h<2} sum_{a_w<2} pick[0, 0, o_h, o_w, a_h,
+    #   a_w] padded_input[0, 0, a_h + o_h, a_w + o_w]
+    #   where padded_input[0, 0, e_h, e_w] := [0 <= e_h < 3][0 <= e_w < 3] input[0, 0, e_h, e_w]
+    # CLIP: vectors of 8 along o_w
+    cdef E* indices = workspace + 0
+    cdef Py_ssize_t a_h, a_w, o_h, o_w
+    cdef V v_0_0, v_best, v_code, v_flag, v_here
+    # CLIP: vectors of 8 along o_w
+    for o_h in range(2):
+        o_w = 0
+        bf_branch(1)
+        v_best = v_zero()
+        v_code = v_index(-1, 0)
+        for a_h in range(2):
+            for a_w in range(2):
+                v_0_0 = v_load_part(input + 3*a_h + a_w + 3*o_h + o_w, 2)
+                v_flag = v_larger(v_code, v_best, v_0_0)
+                v_here = v_index(3*a_h + a_w + 3*o_h + o_w, 1)
+                v_best = v_choose(v_flag, v_0_0, v_best)
+                v_code = v_choose(v_flag, v_here, v_code)
+        v_store_part(out + 2*o_h + o_w, v_best, 2)
+        v_store_part(indices + 2*o_h + o_w, v_code, 2)
+
+
+def call_output(out, input, workspace):
+    """output into out, element counts out 4, input 9, workspace 4; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* input_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
+        input_at = bf_take(&taken, input, b"input", 9, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 4, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_output(out_at, input_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_input(E* out, const E* grad_output, const E* indices, E* workspace) noexcept nogil:
+    # d loss[]/d input[0, 0, i_h, i_w] = grad_input[0, 0, i_h, i_w] := sum_{o_h<2} sum_{o_w<2} sum_{a_h<2}
+    #   sum_{a_w<2} [a_h - i_h + o_h = 0][a_w - i_w + o_w = 0] routed[0, 0, o_h, o_w, a_h, a_w]
+    #   where routed[0, 0, o_h, o_w, a_h, a_w] := pick[0, 0, o_h, o_w, a_h, a_w] grad_output[0, 0, o_h, o_w]
+    # 9 boxes
+    # CLIP: single elements
+    cdef Py_ssize_t a_h, a_w
+    cdef E e_0_0, e_0_code0, e_0_flag0, e_0_here0, e_0_kept0, e_nought, e_total
+    # CLIP: single elements
+    bf_branch(1)
+    e_0_0 = e_load(grad_output)
+    e_nought = e_zero()
+    e_0_code0 = e_load(indices)
+    e_0_here0 = e_index(0)
+    e_0_flag0 = e_same(e_0_code0, e_0_here0)
+    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+    e_total = e_add(e_nought, e_0_kept0)
+    e_store(out, e_total)
+    # CLIP: single elements
+    e_nought = e_zero()
+    bf_branch(2)
+    e_total = e_zero()
+    for a_w in range(2):
+        e_0_0 = e_load(grad_output + (-a_w + 1))
+        e_0_code0 = e_load(indices + (-a_w + 1))
+        e_0_here0 = e_index(1)
+        e_0_flag0 = e_same(e_0_code0, e_0_here0)
+        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+        e_total = e_add(e_total, e_0_kept0)
+    e_store(out + 1, e_total)
+    # CLIP: single elements
+    bf_branch(3)
+    e_0_0 = e_load(grad_output + 1)
+    e_nought = e_zero()
+    e_0_code0 = e_load(indices + 1)
+    e_0_here0 = e_index(2)
+    e_0_flag0 = e_same(e_0_code0, e_0_here0)
+    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+    e_total = e_add(e_nought, e_0_kept0)
+    e_store(out + 2, e_total)
+    # CLIP: single elements
+    e_nought = e_zero()
+    bf_branch(4)
+    e_total = e_zero()
+    for a_h in range(2):
+        e_0_0 = e_load(grad_output + (-2*a_h + 2))
+        e_0_code0 = e_load(indices + (-2*a_h + 2))
+        e_0_here0 = e_index(3)
+        e_0_flag0 = e_same(e_0_code0, e_0_here0)
+        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+        e_total = e_add(e_total, e_0_kept0)
+    e_store(out + 3, e_total)
+    # CLIP: single elements
+    e_nought = e_zero()
+    bf_branch(5)
+    e_total = e_zero()
+    for a_h in range(2):
+        for a_w in range(2):
+            e_0_0 = e_load(grad_output + (-2*a_h - a_w + 3))
+            e_0_code0 = e_load(indices + (-2*a_h - a_w + 3))
+            e_0_here0 = e_index(4)
+            e_0_flag0 = e_same(e_0_code0, e_0_here0)
+            e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+            e_total = e_add(e_total, e_0_kept0)
+    e_store(out + 4, e_total)
+    # CLIP: single elements
+    e_nought = e_zero()
+    bf_branch(6)
+    e_total = e_zero()
+    for a_h in range(2):
+        e_0_0 = e_load(grad_output + (-2*a_h + 3))
+        e_0_code0 = e_load(indices + (-2*a_h + 3))
+        e_0_here0 = e_index(5)
+        e_0_flag0 = e_same(e_0_code0, e_0_here0)
+        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+        e_total = e_add(e_total, e_0_kept0)
+    e_store(out + 5, e_total)
+    # CLIP: single elements
+    bf_branch(7)
+    e_0_0 = e_load(grad_output + 2)
+    e_nought = e_zero()
+    e_0_code0 = e_load(indices + 2)
+    e_0_here0 = e_index(6)
+    e_0_flag0 = e_same(e_0_code0, e_0_here0)
+    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+    e_total = e_add(e_nought, e_0_kept0)
+    e_store(out + 6, e_total)
+    # CLIP: single elements
+    e_nought = e_zero()
+    bf_branch(8)
+    e_total = e_zero()
+    for a_w in range(2):
+        e_0_0 = e_load(grad_output + (-a_w + 3))
+        e_0_code0 = e_load(indices + (-a_w + 3))
+        e_0_here0 = e_index(7)
+        e_0_flag0 = e_same(e_0_code0, e_0_here0)
+        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+        e_total = e_add(e_total, e_0_kept0)
+    e_store(out + 7, e_total)
+    # CLIP: single elements
+    bf_branch(9)
+    e_0_0 = e_load(grad_output + 3)
+    e_nought = e_zero()
+    e_0_code0 = e_load(indices + 3)
+    e_0_here0 = e_index(8)
+    e_0_flag0 = e_same(e_0_code0, e_0_here0)
+    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
+    e_total = e_add(e_nought, e_0_kept0)
+    e_store(out + 8, e_total)
+
+
+def call_grad_input(out, grad_output, indices, workspace):
+    """grad_input into out, element counts out 9, grad_output 4, indices 4, workspace 0; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* indices_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 9, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        indices_at = bf_take(&taken, indices, b"indices", 4, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_input(out_at, grad_output_at, indices_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+def element_bytes():
+    """Bytes of one element of this build."""
+    return BF_ELEMENT_BYTES
+
+
+def lanes():
+    """Elements of one vector."""
+    return BF_LANES
+
+
+def poison(buffer):
+    """Fills a writable buffer with what no kernel may use."""
+    bf_spoil(buffer)
+
+
+def source_digest():
+    """sha256 of this text with the digest itself left empty."""
+    return "45cb736e00f2b8e123ca5258177cf5c87266d4a48b7192648e9dee8a5ac52725"

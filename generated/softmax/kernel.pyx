@@ -1,0 +1,273 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, binding=False, emit_code_comments=True
+# Softmax(1) at input 2,3, float32
+#
+# Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
+# proof: ALL SIZES (certificate), certificate sha256
+#   ceeddd2cd8541b4ae35cda2486978f77b764986d2bd5be48c75456cddd7cccbc
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
+#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+"""Kernels of Softmax(1) at input 2,3, float32."""
+
+cdef extern from "backflip_ops.h" nogil:
+    ctypedef struct E:
+        pass
+    ctypedef struct V:
+        pass
+    const Py_ssize_t BF_ELEMENT_BYTES
+    const int BF_LANES
+    E e_zero()
+    E e_load(const E*)
+    void e_store(E*, E)
+    E e_fma(E, E, E)
+    E e_add(E, E)
+    V v_zero()
+    V v_load(const E*)
+    void v_store(E*, V)
+    V v_load_part(const E*, int)
+    void v_store_part(E*, V, int)
+    void v_store_strided(E*, V, int, Py_ssize_t)
+    V v_load_strided(const E*, Py_ssize_t)
+    V v_splat(const E*)
+    V v_fma(V, V, V)
+    V v_add(V, V)
+    E v_sum(V)
+    E e_choose(E, E, E)
+    E e_index(Py_ssize_t)
+    E e_larger(E, E, E)
+    V v_fn_exp(V)
+    V v_fn_recip(V)
+    V v_mul(V, V)
+    V v_sub(V, V)
+    void bf_branch(int)
+
+cdef extern from "backflip_entry.h":
+    ctypedef struct bf_arguments:
+        int count
+    E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
+    int bf_apart(const bf_arguments*) except -1
+    void bf_release(bf_arguments*)
+    int bf_spoil(object) except -1
+
+
+cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
+    # output[n_0, n_1] = normalised[n_0, n_1] := probability[n_0, n_1]
+    #   where probability[n_0, n_1] := exp(shifted[n_0, n_1]) recip(total[n_0])
+    # CLIP: single elements
+    # CLIP: vectors of 8 along n_1
+    # FLAT tile: single elements, 2 values of n_0
+    # CLIP: vectors of 8 along e_0
+    cdef E* shifted = workspace + 0
+    cdef E* shift = workspace + 16
+    cdef E* totals = workspace + 32
+    cdef E* recip_of_total = workspace + 48
+    cdef Py_ssize_t at_out, at_x, e_0, e_1, n_0, n_1
+    cdef E e_0_0, e_best, e_code, e_flag, e_here, one_x_0_0, one_x_1_0, one_y_0_0_0, one_y_0_1_0
+    cdef V v_0_0, v_0_0_raw, v_0_1, v_1_0, v_total
+    # shift: the largest entry of input along axis 1
+    # CLIP: single elements
+    for e_0 in range(2):
+        bf_branch(1)
+        e_best = e_zero()
+        e_code = e_index(-1)
+        for e_1 in range(3):
+            e_0_0 = e_load(input + 3*e_0 + e_1)
+            e_flag = e_larger(e_code, e_best, e_0_0)
+            e_here = e_index(e_1)
+            e_best = e_choose(e_flag, e_0_0, e_best)
+            e_code = e_choose(e_flag, e_here, e_code)
+        e_store(shift + e_0, e_best)
+    # shifted: exp of it, the input moved by any shift
+    # CLIP: vectors of 8 along n_1
+    for n_0 in range(2):
+        v_1_0 = v_splat(shift + n_0)
+        n_1 = 0
+        bf_branch(2)
+        v_total = v_load_part(input + 3*n_0 + n_1, 3)
+        v_total = v_sub(v_total, v_1_0)
+        v_total = v_fn_exp(v_total)
+        v_store_part(shifted + 3*n_0 + n_1, v_total, 3)
+    # total: the sum of a row's exponentials
+    # FLAT tile: single elements, 2 values of n_0
+    n_0 = 0
+    bf_branch(3)
+    one_y_0_0_0 = e_zero()
+    one_y_0_1_0 = e_zero()
+    for n_1 in range(3):
+        at_x = 3*n_0 + n_1
+        one_x_0_0 = e_load(shifted + at_x)
+        one_x_1_0 = e_load(shifted + at_x + 3)
+        one_y_0_0_0 = e_add(one_y_0_0_0, one_x_0_0)
+        one_y_0_1_0 = e_add(one_y_0_1_0, one_x_1_0)
+    at_out = n_0
+    e_store(totals + at_out, one_y_0_0_0)
+    e_store(totals + at_out + 1, one_y_0_1_0)
+    # recip_of_total: recip of each entry
+    # CLIP: vectors of 8 along e_0
+    e_0 = 0
+    bf_branch(4)
+    v_0_0_raw = v_load_part(totals + e_0, 2)
+    v_total = v_fn_recip(v_0_0_raw)
+    v_store_part(recip_of_total + e_0, v_total, 2)
+    # CLIP: vectors of 8 along n_1
+    for n_0 in range(2):
+        v_0_1 = v_splat(recip_of_total + n_0)
+        n_1 = 0
+        bf_branch(5)
+        v_0_0 = v_load_part(shifted + 3*n_0 + n_1, 3)
+        v_total = v_mul(v_0_1, v_0_0)
+        v_store_part(out + 3*n_0 + n_1, v_total, 3)
+
+
+def call_output(out, input, workspace):
+    """output into out, element counts out 6, input 6, workspace 50; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* input_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
+        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 50, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_output(out_at, input_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
+    # d loss[]/d input[n_0, n_1] = grad_input[n_0, n_1] := probability[n_0, n_1] grad_output[n_0, n_1] + -1
+    #   probability[n_0, n_1] expected[n_0]
+    #   where probability[n_0, n_1] := exp(shifted[n_0, n_1]) recip(total[n_0])
+    #   where expected[n_0] := sum_{n_1<3} grad_output[n_0, n_1] probability[n_0, n_1]
+    # CLIP: single elements
+    # CLIP: vectors of 8 along n_1
+    # FLAT tile: single elements, 2 values of n_0
+    # CLIP: vectors of 8 along e_0
+    cdef E* shifted = workspace + 0
+    cdef E* shift = workspace + 16
+    cdef E* totals = workspace + 32
+    cdef E* recip_of_total = workspace + 48
+    cdef E* probability = workspace + 64
+    cdef E* expected = workspace + 80
+    cdef Py_ssize_t at_out, at_x, e_0, e_1, n_0, n_1
+    cdef E e_0_0, e_0_1, e_best, e_code, e_flag, e_here, e_total, one_x_0_0, one_x_1_0, one_y_0_0_0
+    cdef E one_y_0_1_0
+    cdef V v_0_0, v_0_0_raw, v_0_1, v_1_0, v_1_1, v_1_p0, v_total
+    # shift: the largest entry of input along axis 1
+    # CLIP: single elements
+    for e_0 in range(2):
+        bf_branch(1)
+        e_best = e_zero()
+        e_code = e_index(-1)
+        for e_1 in range(3):
+            e_0_0 = e_load(input + 3*e_0 + e_1)
+            e_flag = e_larger(e_code, e_best, e_0_0)
+            e_here = e_index(e_1)
+            e_best = e_choose(e_flag, e_0_0, e_best)
+            e_code = e_choose(e_flag, e_here, e_code)
+        e_store(shift + e_0, e_best)
+    # shifted: exp of it, the input moved by any shift
+    # CLIP: vectors of 8 along n_1
+    for n_0 in range(2):
+        v_1_0 = v_splat(shift + n_0)
+        n_1 = 0
+        bf_branch(2)
+        v_total = v_load_part(input + 3*n_0 + n_1, 3)
+        v_total = v_sub(v_total, v_1_0)
+        v_total = v_fn_exp(v_total)
+        v_store_part(shifted + 3*n_0 + n_1, v_total, 3)
+    # total: the sum of a row's exponentials
+    # FLAT tile: single elements, 2 values of n_0
+    n_0 = 0
+    bf_branch(3)
+    one_y_0_0_0 = e_zero()
+    one_y_0_1_0 = e_zero()
+    for n_1 in range(3):
+        at_x = 3*n_0 + n_1
+        one_x_0_0 = e_load(shifted + at_x)
+        one_x_1_0 = e_load(shifted + at_x + 3)
+        one_y_0_0_0 = e_add(one_y_0_0_0, one_x_0_0)
+        one_y_0_1_0 = e_add(one_y_0_1_0, one_x_1_0)
+    at_out = n_0
+    e_store(totals + at_out, one_y_0_0_0)
+    e_store(totals + at_out + 1, one_y_0_1_0)
+    # recip_of_total: recip of each entry
+    # CLIP: vectors of 8 along e_0
+    e_0 = 0
+    bf_branch(4)
+    v_0_0_raw = v_load_part(totals + e_0, 2)
+    v_total = v_fn_recip(v_0_0_raw)
+    v_store_part(recip_of_total + e_0, v_total, 2)
+    # probability: softmax
+    # CLIP: vectors of 8 along n_1
+    for n_0 in range(2):
+        v_0_1 = v_splat(recip_of_total + n_0)
+        n_1 = 0
+        bf_branch(5)
+        v_0_0 = v_load_part(shifted + 3*n_0 + n_1, 3)
+        v_total = v_mul(v_0_1, v_0_0)
+        v_store_part(probability + 3*n_0 + n_1, v_total, 3)
+    # expected: the expectation of grad_output
+    # CLIP: single elements
+    for n_0 in range(2):
+        bf_branch(6)
+        e_total = e_zero()
+        for n_1 in range(3):
+            e_0_0 = e_load(grad_output + 3*n_0 + n_1)
+            e_0_1 = e_load(probability + 3*n_0 + n_1)
+            e_total = e_fma(e_total, e_0_0, e_0_1)
+        e_store(expected + n_0, e_total)
+    # CLIP: vectors of 8 along n_1
+    for n_0 in range(2):
+        v_1_1 = v_splat(expected + n_0)
+        n_1 = 0
+        bf_branch(7)
+        v_0_0 = v_load_part(probability + 3*n_0 + n_1, 3)
+        v_0_1 = v_load_part(grad_output + 3*n_0 + n_1, 3)
+        v_total = v_mul(v_0_0, v_0_1)
+        v_1_0 = v_load_part(probability + 3*n_0 + n_1, 3)
+        v_1_p0 = v_mul(v_1_1, v_1_0)
+        v_total = v_sub(v_total, v_1_p0)
+        v_store_part(out + 3*n_0 + n_1, v_total, 3)
+
+
+def call_grad_input(out, grad_output, input, workspace):
+    """grad_input into out, element counts out 6, grad_output 6, input 6, workspace 82; the workspace may be larger."""
+    cdef bf_arguments taken
+    cdef E* out_at
+    cdef E* grad_output_at
+    cdef E* input_at
+    cdef E* workspace_at
+    taken.count = 0
+    try:
+        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
+        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 6, 0, 0)
+        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
+        workspace_at = bf_take(&taken, workspace, b"workspace", 82, 1, 1)
+        bf_apart(&taken)
+        with nogil:
+            bf_grad_input(out_at, grad_output_at, input_at, workspace_at)
+    finally:
+        bf_release(&taken)
+
+
+def element_bytes():
+    """Bytes of one element of this build."""
+    return BF_ELEMENT_BYTES
+
+
+def lanes():
+    """Elements of one vector."""
+    return BF_LANES
+
+
+def poison(buffer):
+    """Fills a writable buffer with what no kernel may use."""
+    bf_spoil(buffer)
+
+
+def source_digest():
+    """sha256 of this text with the digest itself left empty."""
+    return "37e4efe997c3dfa5e1bbd23ac363578e0359a81c395854c0601879f3a68ff5c1"
