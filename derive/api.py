@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from math import ceil, log2
@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from derive.certificate import MOST_CHARACTERS
-from derive.claim import Claim
 from derive.derivation import Derivation
 from derive.derivation import differentiate as differentiate_layer
 from derive.document import statement
+from derive.domain import supposed
 from derive.errors import BackflipError, LayerError
 from derive.graph import Graph
 from derive.instance import claim_at
@@ -143,6 +143,7 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
         (
             f"choices: {', '.join(f'{k}={v}' for k, v in full.items())}",
             "hypotheses: " + "; ".join(map(str, facts)),
+            *usual(kind, full),
             *supposed([t.claim for t in proved.values()]),
         ),
         tuple(report),
@@ -151,15 +152,17 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
     )
 
 
-def supposed(claims: Sequence[Claim]) -> tuple[str, ...]:
-    """What claims with functions suppose of the values and of the functions; nothing for others."""
-    from derive.domain import domain, functions
+def usual(kind: type[Layer], choices: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the layers of a class suppose: of its examples, those with the most of these choices."""
+    from derive.spelling import parse_layer
 
-    places, used = domain(claims), functions(claims)
-    return (
-        *([f"domain: {'; '.join(places)}"] if places else []),
-        *([f"functions and their derivatives as in derive.functions: {', '.join(used)}"] if used else []),
-    )
+    ranked: dict[int, dict[str, None]] = {}
+    for text, shape in kind.examples:
+        layer = parse_layer(text)
+        own = layer.choices(shape)
+        fit = sum(own.get(key) == choice for key, choice in choices.items())
+        ranked.setdefault(fit, {}).update(dict.fromkeys(layer.assumptions()))
+    return tuple(ranked[max(ranked)]) if ranked else ()
 
 
 def _theorem_lines(key: str, theorem: Theorem) -> list[str]:

@@ -11,6 +11,7 @@ from derive.between import theorem_between
 from derive.claim import Argument
 from derive.derivation import Line, lines
 from derive.document import checked, defined, printed, statement
+from derive.domain import supposed
 from derive.errors import ProofError
 from derive.legend import CONVENTIONS, channels, hypotheses, letters
 from derive.notation.build import Builder
@@ -82,8 +83,9 @@ def prove_theorem(name: str) -> ProofResult:
         LABEL,
         len(proved),
         "\n".join([theorem_between(name).says, *(statement(t.claim) for t in shown.values())]),
-        tuple(
-            f"hypotheses of {part}: {'; '.join(map(str, t.claim.setting.facts))}" for part, t in shown.items()
+        (
+            *(f"hypotheses of {p}: {'; '.join(map(str, t.claim.setting.facts))}" for p, t in shown.items()),
+            *supposed([t.claim for t in shown.values()]),
         ),
         tuple(f"{part}: {LABEL}; {_counted(t.argument)}" for part, t in proved.items()),
         str(json.loads(text)["digest"]),

@@ -112,40 +112,56 @@ def _read_upkeep(
     ]
 
 
-LANGUAGE = (
-    Argument,
-    Claim,
-    Setting,
-    Fact,
-    Definition,
-    Tensor,
-    Expr,
-    Sum,
-    Read,
-    Partial,
-    Apply,
-    Index,
-    Zero,
-    Within,
-)
-PLAIN = (*LANGUAGE, Step, Certificate)
+PREDICATES = (Zero, Within)
+FACTORS = (Read, Partial, Apply)
+PARTS: Mapping[type, tuple[Any, ...]] = {
+    Argument: (Claim, [Step], [Step], [Certificate], dict),
+    Claim: (str, Setting, Expr, Definition, Tensor),
+    Setting: ([Fact], [Tensor], [Definition]),
+    Fact: (Form, bool),
+    Definition: (Tensor, [Index], Expr, str),
+    Tensor: (str, [Form], [tuple]),
+    Expr: ([Sum],),
+    Sum: ([Index], [*PREDICATES], [*FACTORS], Fraction),
+    Read: (Tensor, [Form]),
+    Partial: (Read, Read),
+    Apply: (str, Read),
+    Index: (str, Form),
+    Zero: (Form,),
+    Within: (Form, Form),
+    Step: (str, dict, [Certificate], Expr, str),
+    Certificate: ([tuple], [tuple]),
+}
+"""Of what kind each field of a value is; a list stands for a tuple of values of one of its kinds."""
+
+
+def _fits(part: Any, kind: Any) -> bool:
+    if type(kind) is list:
+        return type(part) is tuple and all(type(p) in kind for p in part)
+    return type(part) is kind
 
 
 def _plain(value: Any, seen: set[int]) -> None:
-    """Only the language's own immutable values: no lists, subclasses, or forms out of normal form.
+    """Only the language's own immutable values, each field of its kind: no lists, no subclasses.
 
+    What a value keeps beside its fields (cached names) is forgotten, so that it is computed anew.
     `seen` holds the identities of what was found plain; the argument keeps all of it alive and unchanged.
     """
     if id(value) in seen:
         return
     kind = type(value)
     parts: Iterable[Any]
+    if kind is Form or kind in PARTS:
+        for kept in vars(value).keys() - {f.name for f in fields(kind)}:
+            del vars(value)[kept]
     if kind is Form:
         if any(type(c) is not int for _, c in value.terms) or Form.collect(value.terms) != value:
             raise refuse("malformed form", "argument", got=repr(value)[:100])
         parts = (m for m, _ in value.terms)
-    elif kind in PLAIN:
-        parts = (getattr(value, f.name) for f in fields(kind))
+    elif kind in PARTS:
+        parts = tuple(getattr(value, f.name) for f in fields(kind))
+        if not all(map(_fits, parts, PARTS[kind])):
+            raise refuse("malformed value", "argument", got=repr(value)[:100])
     elif kind is tuple:
         parts = value
     elif kind is dict:

@@ -7,8 +7,9 @@ needs no word; the rest is an assumption, printed beside the label.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+from derive.certify import Obligation, settled
 from derive.claim import Claim, Setting
 from derive.expr import Apply, Definition, Factor, Read
 
@@ -16,7 +17,10 @@ NEEDS = {
     "recip": "is not 0",
     "log": "is more than 0",
     "rsqrt": "is more than 0",
-    "root": "is not 0",
+    "root": "is more than 0",
+    "power": "is more than 0 (where norm_type is no positive whole number)",
+    "log_clamped": "is from 0 to 1",
+    "log_rest_clamped": "is from 0 to 1",
 }
 """What a function or its derivative asks of its argument."""
 
@@ -35,6 +39,15 @@ def domain(claims: Iterable[Claim]) -> tuple[str, ...]:
             if need is not None and not _positive_entry(claim.setting, factor.of):
                 found[f"{title} {need}" + (" at every entry" if factor.of.tensor.shape else "")] = None
     return tuple(found)
+
+
+def supposed(claims: Sequence[Claim]) -> tuple[str, ...]:
+    """What claims with functions suppose of the values and of the functions; nothing for others."""
+    places, used = domain(claims), functions(claims)
+    return (
+        *([f"domain: {'; '.join(places)}"] if places else []),
+        *([f"functions and their derivatives as in derive.functions: {', '.join(used)}"] if used else []),
+    )
 
 
 def functions(claims: Iterable[Claim]) -> tuple[str, ...]:
@@ -56,12 +69,15 @@ def _positive_entry(setting: Setting, read: Read) -> bool:
 def positive(setting: Setting, definition: Definition) -> bool:
     """Whether every entry is more than 0 for all operands, as its terms show.
 
-    A sum without conditions runs over at least one value of each index, as every size of a setting is at
-    least 1; an entry defined before is looked up.
+    A sum without conditions counts where a fact says that each index has at least one value; an entry
+    defined before is looked up.
     """
     terms = definition.body.terms
     return bool(terms) and all(
-        t.coefficient > 0 and not t.conditions and all(_positive(setting, f) for f in t.factors)
+        t.coefficient > 0
+        and not t.conditions
+        and all(settled(Obligation(setting.facts, i.extent - 1, "")) for i in t.indices)
+        and all(_positive(setting, f) for f in t.factors)
         for t in terms
     )
 

@@ -138,7 +138,7 @@ VALUES: Mapping[str, Callable[..., Any]] = {
     "power": np.power,
     "power_prime": lambda x, p: p * np.power(x, p - 1),
     "root": lambda x, p: np.power(x, 1 / p),
-    "root_prime": lambda x, p: np.power(x, 1 / p - 1) / p,
+    "root_prime": lambda x, p: np.where(x == 0, Long(0), np.power(x, 1 / p - 1) / p),
     "log_sigmoid": lambda x: -_log1p_exp(-x),
     "log_clamped": lambda x: _log_clamped(np.log(x)),
     "log_rest_clamped": lambda x: _log_clamped(np.log1p(-x)),
@@ -177,6 +177,7 @@ TURNS: Mapping[str, Callable[..., tuple[Any, ...]]] = {
     "hardtanh_prime": lambda low, high: (low, high),
     "power": lambda p: (0,),
     "power_prime": lambda p: (0,),
+    "root_prime": lambda p: (0,),
     "bce_weight": lambda: (_EDGE, 0.5, 1 - _EDGE),
 }
 """Where a function turns or jumps; between two such points, and where none is listed, it is monotone."""

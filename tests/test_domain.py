@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from derive.api import prove_all_sizes
+from derive.between_proof import prove_theorem
 from derive.claim import Claim
 from derive.domain import domain, functions
 from derive.expr import Expr, single
 from derive.layers import registry
+from derive.spelling import parse_layer
 from derive.statements.losses import Likelihood
 from derive.statements.normalisation import Normal
 from derive.statements.softmax import softmax
@@ -43,6 +46,33 @@ def _with(claim: Claim, definition: object) -> Claim:
     title = definition.tensor.name  # type: ignore[attr-defined]
     changed = tuple(definition if d.tensor.name == title else d for d in claim.setting.definitions)
     return replace(claim, setting=replace(claim.setting, definitions=changed))  # type: ignore[arg-type]
+
+
+def test_a_sum_that_may_be_empty_is_not_known_to_be_positive() -> None:
+    claim = softmax(2, 1)["output"]
+    empty = tuple(f for f in claim.setting.facts if "N_1" not in f.form.names)
+    assert domain([replace(claim, setting=replace(claim.setting, facts=empty))]) == (
+        "total is not 0 at every entry",
+    )
+
+
+def test_what_a_theorem_for_all_sizes_supposes_is_printed() -> None:
+    def said(title: str) -> str:
+        kind = registry()[title]
+        return "\n".join(prove_all_sizes(kind, {}).assumptions)
+
+    assert "each window's largest entry is unique" in said("MaxPool1d")
+    assert "no entry of the input is 0" in said("ReLU")
+    assert "0 < input < 1" in said("BCELoss")
+    assert "total is more than 0" in said("LPPool1d") and "no positive whole number" in said("LPPool1d")
+    assert "all_portions is not 0 at every entry" in "\n".join(
+        prove_theorem("softmax-cross-entropy").assumptions
+    )
+
+
+def test_a_power_below_one_needs_entries_other_than_0() -> None:
+    assert any("no entry is 0" in said for said in parse_layer("LPPool1d(0.5, 2)").assumptions())
+    assert not any("no entry is 0" in said for said in parse_layer("LPPool1d(1, 2)").assumptions())
 
 
 def test_linear_layers_have_no_domain() -> None:

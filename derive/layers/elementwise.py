@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -265,7 +265,7 @@ class Dropout(_Elementwise):
     """
 
     p: float = 0.5
-    training: bool = False
+    training: bool = field(default=False, kw_only=True)
 
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"training": (False, True), "rank": (2, 1, 3, 4, 5)}
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (

@@ -104,6 +104,8 @@ class _LPPool(Windowed, Layer):
             said.append("no entry is negative: a power that is no whole number is NaN there")
         elif p % 2 and p != 1:
             said.append("no window's sum of powers is negative: its root is NaN, as in PyTorch")
+        if p < 1:
+            said.append("no entry is 0: the power or its derivative is infinite there")
         return tuple(said)
 
 

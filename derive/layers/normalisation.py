@@ -38,7 +38,7 @@ class _BatchNorm(Layer):
     momentum: float = 0.1
     affine: bool = True
     track_running_stats: bool = True
-    training: bool = False
+    training: bool = field(default=False, kw_only=True)
     bias: bool = field(default=True, kw_only=True)
 
     ranks: ClassVar[tuple[int, ...]] = ()

@@ -32,7 +32,7 @@ class _MaxUnpool(Windowed, Layer):
     kernel_size: int | tuple[int, ...] = field(metadata={"positional": True})
     stride: int | tuple[int, ...] | None = None
     padding: int | tuple[int, ...] = 0
-    output_size: tuple[int, ...] | None = None
+    output_size: tuple[int, ...] | None = field(default=None, kw_only=True)
 
     discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"batched": (True, False)}
 
