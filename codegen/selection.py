@@ -63,7 +63,8 @@ class Stream:
     def take(self, count: int, dtype: Any) -> Array:
         """The next orders as (count, n) floats."""
         parts: list[Ranks] = [np.zeros((0, self.n), np.int8)]
-        while missing := count - sum(map(len, parts)):
+        missing = count
+        while missing:
             if not len(self._rest):
                 self._rest = next(self._source, self._rest)
             if not len(self._rest):
@@ -71,6 +72,7 @@ class Stream:
                 continue
             parts.append(self._rest[:missing])
             self._rest = self._rest[missing:]
+            missing -= len(parts[-1])
         whole = np.concatenate(parts)
         number = self.shown + np.arange(count)
         self.shown += count

@@ -242,7 +242,7 @@ def theorem_list() -> list[str]:
 
     lines = ["Between layers, for all sizes: prove --theorem NAME"]
     lines += [f"  {name}: {between.says}" for name, between in theorems_between().items()]
-    lines += ["Of layers, for all sizes and each choice: prove LAYER --all-sizes"]
+    lines += ["Of layers, for all sizes: prove LAYER --all-sizes; a bare name takes the first of each choice"]
     for title, kind in registry().items():
         names = ", ".join(claim.name for claim in kind.claims(**kind.chosen({})).values())
         said = "; ".join(f"{key} {' or '.join(map(str, values))}" for key, values in kind.discrete.items())

@@ -24,8 +24,8 @@ from derive.claim import Claim, Setting
 from derive.errors import LimitError, ProofError
 from derive.exhaust_codes import Encoding
 from derive.exhaust_plan import Chunk, Plan, Side, plan, plan_equation
-from derive.exhaust_rows import Array, check_reads, sizes
-from derive.expr import Expr, Partial, Sum, Tensor
+from derive.exhaust_rows import Array, check_reads, reads_of, sizes
+from derive.expr import Apply, Expr, Partial, Sum, Tensor
 from derive.index import Form, Index
 from derive.layers.base import flat_index
 from derive.steps import is_name
@@ -122,7 +122,7 @@ def _check_names(claim: Claim) -> None:
 
 def _check_known(where: str, term: Sum, known: Mapping[str, Tensor]) -> None:
     for factor in term.factors:
-        for read in (factor.of, factor.wrt) if isinstance(factor, Partial) else (factor,):
+        for read in reads_of(factor):
             if known.get(read.tensor.name) != read.tensor:
                 raise ProofError(
                     "read of a tensor that is not defined before",
@@ -146,7 +146,8 @@ def _check_statement(claim: Claim, known: Mapping[str, Tensor]) -> None:
         _check_known("the left side", term, known)
         check_reads("the left side", claim.indices, term)
     plain = [t for t in claim.left.terms if t == Sum((), (), t.factors) and len(t.factors) == 1]
-    spoken = [f.wrt if isinstance(f, Partial) else f for t in plain for f in t.factors]
+    factors = [f for t in plain for f in t.factors]
+    spoken = [f.wrt if isinstance(f, Partial) else f for f in factors if not isinstance(f, Apply)]
     if len(claim.left.terms) != 1 or not any(r.tensor == claim.target and r.index == own for r in spoken):
         raise ProofError(
             "the left side is not about the target", where=claim.name, expected=str(claim.target)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from derive.errors import LimitError, ProofError
-from derive.expr import Partial, Read, Sum, Tensor
+from derive.expr import Apply, Factor, Partial, Read, Sum, Tensor
 from derive.index import Condition, Form, Index, Zero
 
 Array = NDArray[np.int64]
@@ -130,9 +130,19 @@ def check_reads(where: str, free: Sequence[Index], term: Sum) -> None:
         spaces.append(enumerate_component(members, [c for c in term.conditions if c.names & named]))
     if any(len(next(iter(space.values()))) == 0 for space in spaces):
         return
-    reads = [r for f in term.factors for r in ((f.of, f.wrt) if isinstance(f, Partial) else (f,))]
-    for read in reads:
+    for read in (r for f in term.factors for r in reads_of(f)):
         _check_read(where, read, spaces, {i.name for i in indices})
+
+
+def reads_of(factor: Factor) -> tuple[Read, ...]:
+    """The entries that a factor names."""
+    match factor:
+        case Partial(of, wrt):
+            return of, wrt
+        case Apply(_, of):
+            return (of,)
+        case Read():
+            return (factor,)
 
 
 def _check_read(where: str, read: Read, spaces: list[dict[str, Array]], known: set[str]) -> None:

@@ -14,9 +14,9 @@ LABELS = {
         printed domain. Functions enter by their derivatives alone (derive/functions.py). Both sides were
         rewritten to one form by rules; a short checker without a solver replayed each step and verified the
         stored certificate of each side condition. Stands on derive/check.py, certify.py, index.py, expr.py,
-        claim.py, equality.py, steps.py, functions.py, and on the printed definition being the layer you mean. Says
-        nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked, `backflip
-        check FILE` replays it.""",
+        claim.py, equality.py, steps.py and functions.py, and on the printed definition being the layer you
+        mean. Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked,
+        `backflip check FILE` replays it.""",
     "THIS SIZE, n identities, exhaustive": """
         At this input shape all n entries of the forward form and of every gradient were compared as integer
         polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing

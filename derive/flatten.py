@@ -19,7 +19,7 @@ from itertools import count
 
 from derive.claim import Setting
 from derive.errors import LimitError, ProofError
-from derive.expr import Expr, Factor, Partial, Read, Sum, substitute
+from derive.expr import Apply, Expr, Factor, Partial, Read, Sum, substitute
 from derive.index import Condition, Form, Index, Zero, name
 
 MAX_TERMS = 4096
@@ -65,6 +65,8 @@ class _Flattener:
         return isinstance(factor, Read) and (factor.tensor.name in self.inputs or factor.tensor.name in stop)
 
     def _rewrite(self, factor: Factor, stop: frozenset[str]) -> tuple[Sum, ...]:
+        if isinstance(factor, Apply):
+            raise ProofError("a function of an entry is no product of entries", where=str(factor))
         return self._derived(factor) if isinstance(factor, Partial) else self._unfolded(factor)
 
     def _unfolded(self, read: Read) -> tuple[Sum, ...]:

@@ -281,7 +281,8 @@ def derivative_label(name: str, derivative: Polynomial | None = None) -> str:
     for piece in pieces(name, x):
         if not piece.derived:
             continue
-        right = sympy.Add(*(_product(c, names, x, piece.where) for c, names in terms))
+        reach = _reach(pieces(name, x), piece.where)
+        right = sympy.Add(*(_product(c, names, x, piece.where, reach) for c, names in terms))
         tower = Tower(x, (piece.value, right))
         left = tower.derivative(tower.element(piece.value))
         if not tower.equal(left, tower.element(right)):
@@ -297,15 +298,22 @@ def derivative_label(name: str, derivative: Polynomial | None = None) -> str:
     return LABEL
 
 
-def _product(scale: Fraction, names: tuple[str, ...], x: Any, where: str) -> Any:
+def _product(scale: Fraction, names: tuple[str, ...], x: Any, where: str, reach: tuple[Any, ...]) -> Any:
     """A term of f' on one piece."""
-    return sympy.Mul(_number(scale), *(_at(name, x, where) for name in names))
+    return sympy.Mul(_number(scale), *(_at(name, x, where, reach) for name in names))
 
 
-def _at(name: str, x: Any, where: str) -> Any:
-    """The formula of a function on the piece of that name."""
-    found = {p.where: p for p in pieces(name, x)}
+def _at(name: str, x: Any, where: str, reach: tuple[Any, ...]) -> Any:
+    """The formula of a function on the piece of that name, which must be the same part of the line."""
+    parts = pieces(name, x)
+    found = {p.where: p for p in parts}
     own = found.get(where) or found.get(EVERYWHERE)
-    if own is None:
+    if own is None or (own.where != EVERYWHERE and _reach(parts, own.where) != reach):
         raise ProofError("pieces do not fit", where=name, expected=where, got=", ".join(found))
     return own.value
+
+
+def _reach(parts: tuple[Piece, ...], where: str) -> tuple[Any, ...]:
+    """What says where a piece is: its condition after those before it, single points left aside."""
+    place = next(i for i, p in enumerate(parts) if p.where == where)
+    return tuple(p.condition for p in parts[: place + 1] if not isinstance(p.condition, sympy.Eq))

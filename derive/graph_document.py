@@ -52,8 +52,9 @@ def page(derivations: Mapping[str, GraphDerivation]) -> Page:
     blocks += _entries({w: d for w, d in derivations.items() if w in needed})
     if some.worked is not None:
         blocks += _numbers(some.worked, composed, order)
-    kind = type(composed.plan.graph).__name__
-    return Page((f"The backward pass of a {kind} of {len(composed.plan.placed)} layers",), tuple(blocks))
+    kind, count = type(composed.plan.graph).__name__, len(composed.plan.placed)
+    layers = "1 layer" if count == 1 else f"{count} layers"
+    return Page((f"The backward pass of a {kind} of {layers}",), tuple(blocks))
 
 
 def _head(whole: Pass, order: Sequence[str]) -> list[Block]:

@@ -33,7 +33,8 @@ def letters_said(composed: Composed) -> Inline:
     """How tensors are written; a letter with a node above it, or a name."""
     made = composed.plan
     shown: list[Span] = [
-        "A tensor of a node stands with the node's name above its letter; d is a gradient by it: "
+        "A tensor of a node carries the node's name (above its letter, where it is a letter); d or grad_ "
+        "in front is the gradient by it: "
     ]
     titles = [composed.tensor(t.name).name for t in made.tensors.values()]
     for title in titles:

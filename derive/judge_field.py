@@ -10,6 +10,9 @@ entry's difference is a polynomial of degree d in atoms and inverses 1/T; multip
 each entry T that is inverted (K entries, of degree t) it is a polynomial of degree D = d + d K t in what is
 left, tensor after tensor, so a difference that is not zero formally vanishes with probability at most D / p
 (Schwartz, Zippel). The same counts for every pair of arguments and for every T that could be 0.
+
+"Formally" is meant with coefficients modulo p: each coefficient of a claim is below p, and a sum of them is
+not told from one that differs by a multiple of p.
 """
 
 from __future__ import annotations
@@ -87,7 +90,14 @@ def judge_with_field(
 
 
 def missed(claim: Claim) -> Fraction:
-    """A bound of the probability that one run lets a claim pass whose sides differ formally."""
+    """A bound of the probability that one run lets a claim pass whose sides differ formally.
+
+    Raises LimitError for a coefficient that is not below the prime.
+    """
+    bodies = (*(d.body for d in claim.setting.definitions), claim.right.body)
+    for c in (t.coefficient for body in bodies for t in body.terms):
+        if max(abs(c.numerator), c.denominator) >= PRIME:
+            raise LimitError("coefficient too large", where=claim.name, expected="below 2^61 - 1", got=str(c))
     degrees = _Degrees(claim)
     total = Fraction(degrees.cleared(degrees.sides()))
     for function, arguments in degrees.arguments.items():

@@ -55,7 +55,7 @@ def inverse(x: Elements) -> Elements:
 
 
 def residue(value: Fraction) -> int:
-    """The field's element for a rational; ZeroDivisionError where its denominator is a multiple of p."""
+    """The field's element for a rational; ValueError where its denominator is a multiple of p."""
     return value.numerator * pow(value.denominator, -1, PRIME) % PRIME
 
 

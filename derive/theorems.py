@@ -9,6 +9,7 @@ from typing import Any
 from derive.between import theorem_between, theorems_between
 from derive.certificate import dump, load, same_claim
 from derive.claim import Claim
+from derive.domain import supposed
 from derive.errors import LayerError, ProofError
 from derive.layers import registry
 from derive.layers.base import Layer
@@ -106,4 +107,5 @@ def recheck(text: str, where: str) -> tuple[str, list[str]]:
         named = key if title.startswith(BETWEEN) else proved.claim.name
         lines.append(f"{named}: {LABEL}; {steps} steps, {certificates} certificates")
     said = ", ".join(f"{key}={value}" for key, value in full.items())
-    return title, [*lines, *([f"choices: {said}"] if full else []), f"certificate sha256 {seal}"]
+    lines += [f"choices: {said}"] if full else []
+    return title, [*lines, *supposed(list(claims.values())), f"certificate sha256 {seal}"]

@@ -18,7 +18,9 @@ TRANSPOSED = (
 )
 MEAN = "kernel_size stride=None padding=0 ceil_mode=False count_include_pad=True"
 LARGEST = "kernel_size stride=None padding=0 dilation=1 return_indices=False ceil_mode=False"
-NORMALISED = "num_features eps=1e-05 momentum=0.1 affine=True track_running_stats=True training=False bias=True"
+NORMALISED = (
+    "num_features eps=1e-05 momentum=0.1 affine=True track_running_stats=True training=False bias=True"
+)
 CHOSEN = "weighted=False ignore_index=-100 reduction=mean"
 NONLINEAR = {
     "ReLU": "",

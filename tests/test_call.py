@@ -274,7 +274,7 @@ def test_exact_validation_runs() -> None:
 
 @pytest.mark.parametrize("wrt", ["all", ()])
 def test_a_layer_whose_windows_read_padding_alone(wrt: Any) -> None:
-    """Found in review: no product at all, in the kernels or in what they are checked against."""
+    """No product at all, in the kernels or in what they are checked against."""
     layer, shape = Conv2d(1, 1, 1, stride=3, padding=1, bias=False), (1, 1, 1, 1)
     kernel = build(layer, shape, dtype="float64", wrt=wrt, validate="exact")
     x, w = np.full(shape, 3.0), np.full((1, 1, 1, 1), 5.0)

@@ -310,7 +310,7 @@ def test_a_theorem_cannot_be_made_by_hand(arguments: dict[str, Argument]) -> Non
 
 
 def test_change_of_variable_to_an_extent_that_depends_on_an_index() -> None:
-    """Found in review: an extent naming a summed index dangles once that index is gone."""
+    """An extent naming a summed index dangles once that index is gone."""
     setting = Conv2d.claims()["bias"].setting
     read = Read(setting.inputs[-1], tuple(map(name, ("n", "g", "k", "o_h", "o_w"))))
     term = Sum(
@@ -347,7 +347,7 @@ def test_upkeep_asks_something() -> None:
 
 
 def test_only_plain_values_are_looked_at(arguments: dict[str, Argument]) -> None:
-    """Found in review: a form with halves proves what integers do not; a list can change after the proof."""
+    """A form with halves proves what integers do not; a list can change after the proof."""
     argument = arguments["bias"]
     half = Form(((("N",), Fraction(1, 2)),))  # type: ignore[arg-type]
     unsorted = Form((((("N",), 1)), ((), 1)))
@@ -355,7 +355,7 @@ def test_only_plain_values_are_looked_at(arguments: dict[str, Argument]) -> None
         setting = replace(argument.claim.setting, facts=(*argument.claim.setting.facts, Fact(form)))
         assert "malformed form" in refused(replace(argument, claim=replace(argument.claim, setting=setting)))
     body = Expr(list(argument.claim.right.body.terms))  # type: ignore[arg-type]
-    assert "not a plain value" in refused(replace(argument, claim=changed(argument.claim, body=body)))
+    assert "malformed value" in refused(replace(argument, claim=changed(argument.claim, body=body)))
 
 
 def test_layouts_of_the_two_sides_agree() -> None:

@@ -15,14 +15,20 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 
 from derive.certify import Obligation
 from derive.check import check
 from derive.claim import Argument, Claim, Fact, Setting, Step
-from derive.errors import ProofError
+from derive.errors import LimitError, ProofError
+from derive.exhaust import compare
 from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor, single, substitute
 from derive.index import Condition, Form, Index, Within, Zero, name
+from derive.instance import claim_at
+from derive.judge_field import judge_with_field
+from derive.numbers_field import PRIME
+from derive.spelling import parse_layer
 from derive.steps import Context, replay
 
 P = 2**31 - 1
@@ -458,3 +464,22 @@ def test_names_that_a_value_keeps_are_not_believed() -> None:
     setting = replace(argument.claim.setting, definitions=(Definition(OUTPUT, (PLACE,), body),))
     check(replace(argument, claim=replace(argument.claim, setting=setting)))
     assert stale.names == {"i"}
+
+
+def test_a_claim_with_functions_is_not_unrolled() -> None:
+    """The exhaustive comparison is for products of entries, and says so."""
+    layer = parse_layer("ReLU()")
+    claim = layer.claims(**layer.choices((2, 3)))["input"]
+    with pytest.raises(ProofError, match="no product of entries"):
+        compare(claim_at(claim, layer.sizes((2, 3))))
+
+
+def test_a_coefficient_that_the_field_does_not_hold_is_refused() -> None:
+    """Modulo the prime p, p + 1 is 1 and 1/p is nothing."""
+    layer = parse_layer("ReLU()")
+    claim = claim_at(layer.claims(**layer.choices((2, 3)))["input"], layer.sizes((2, 3)))
+    (term,) = claim.right.body.terms
+    for scale in (Fraction(PRIME + 1), Fraction(1, PRIME)):
+        wrong = replace(claim.right, body=Expr((replace(term, coefficient=scale),)))
+        with pytest.raises(LimitError, match="coefficient too large"):
+            judge_with_field(replace(claim, right=wrong), np.random.default_rng(1))

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from derive.api import prove_all_sizes
 from derive.between_proof import prove_theorem
 from derive.claim import Claim
 from derive.domain import domain, functions
 from derive.expr import Expr, single
 from derive.layers import registry
+from derive.layers.normalisation import BatchNorm1d
+from derive.numbers_functions import value
 from derive.spelling import parse_layer
 from derive.statements.losses import Likelihood
 from derive.statements.normalisation import Normal
 from derive.statements.softmax import softmax
+from derive.theorems import certificate_text, recheck
 
 
 def test_a_sum_of_exponentials_needs_no_word() -> None:
@@ -68,6 +73,16 @@ def test_what_a_theorem_for_all_sizes_supposes_is_printed() -> None:
     assert "all_portions is not 0 at every entry" in "\n".join(
         prove_theorem("softmax-cross-entropy").assumptions
     )
+
+
+def test_checking_a_file_says_what_is_supposed() -> None:
+    _, lines = recheck(certificate_text(BatchNorm1d, BatchNorm1d.chosen({})), "here")
+    assert "domain: steadied is more than 0 at every entry" in lines
+
+
+def test_the_slope_of_a_root_at_0_is_what_the_formula_says() -> None:
+    for power in (1, 2, 3):
+        assert value("root_prime", np.zeros(1, np.longdouble), [np.longdouble(power)])[0] == 0
 
 
 def test_a_power_below_one_needs_entries_other_than_0() -> None:

@@ -77,6 +77,13 @@ def test_a_formula_with_a_slip_is_refused(name: str, monkeypatch: pytest.MonkeyP
             derivative_label(name.removesuffix("_prime"))
 
 
+def test_pieces_of_one_name_on_other_parts_of_the_line_do_not_fit() -> None:
+    """Hardtanh' is 0 above max_val and below min_val: not 0 wherever relu is above and below 0."""
+    wrong = ((Fraction(1), ("relu_prime",)), (Fraction(2), ("hardtanh_prime",)))
+    with pytest.raises(ProofError, match="do not fit"):
+        derivative_label("relu", wrong)
+
+
 def test_what_the_field_does_not_know_is_refused() -> None:
     with pytest.raises(ProofError, match="does not know"):
         Tower(X, (sympy.sin(X),)).element(sympy.sin(X))

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 from claim_values import Values, shape
 from evaluate import Evaluator
+from kinds import linear_layers
 from layer_cases import CASES
 from layer_peers import plain_forward, plain_gradient
-from kinds import linear_layers
 from layer_text import Case
 from numpy.typing import NDArray
 

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 import pytest
 from claim_values import Values
+from kinds import linear_layers
 from layer_cases import CASES
 from layer_peers import nearest_differs, torch_forward, torch_gradients, weights
-from kinds import linear_layers
 from layer_text import Case
 from numpy.typing import NDArray
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layer_peers import torch_forward
 from kinds import linear_layers
+from layer_peers import torch_forward
 from layer_text import Case, Shape, literal
 
 from derive.errors import LayerError

@@ -108,7 +108,7 @@ class _BatchNorm(Layer):
     def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
         least, most = min(self.ranks), max(self.ranks)
         shape = check_shape(input_shape, least, most)
-        check_channels(shape, len(shape) - 2, self.num_features)
+        check_channels(shape, len(shape) - 2, self.num_features, "num_features")
         if (self.training or not self.track_running_stats) and shape[0] * prod(shape[2:]) == 1:
             raise LayerError(
                 "one entry a channel has no variance",

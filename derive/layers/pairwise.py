@@ -86,9 +86,7 @@ class BCELoss(_Pairs):
 
     def assumptions(self) -> tuple[str, ...]:
         """The domain of the logarithms."""
-        return (
-            "0 < input < 1; at the ends logarithms end at -100 and the divisor at 1e-12, as in PyTorch",
-        )
+        return ("0 < input < 1; at the ends logarithms end at -100 and the divisor at 1e-12, as in PyTorch",)
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)

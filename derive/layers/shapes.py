@@ -177,13 +177,13 @@ def check_pad(mode: str, tag: str, length: int, before: int, after: int) -> None
         )
 
 
-def check_channels(shape: Sequence[int], rank: int, wanted: int) -> None:
+def check_channels(shape: Sequence[int], rank: int, wanted: int, title: str = "in_channels") -> None:
     """The channel axis, before `rank` spatial ones, has the wanted length."""
     if shape[-rank - 1] != wanted:
         raise LayerError(
             "wrong number of channels",
             where=f"input_shape[{len(shape) - rank - 1}]",
-            expected=f"in_channels={wanted}",
+            expected=f"{title}={wanted}",
             got=str(shape[-rank - 1]),
         )
 
@@ -206,7 +206,7 @@ def check_shape(shape: Any, least: int, most: int, where: str = "input_shape") -
         raise LayerError(
             "wrong number of axes",
             where=where,
-            expected=f"{least} to {most} axes",
+            expected=f"{least} axes" if least == most else f"{least} to {most} axes",
             got=f"{len(shape)}: {tuple(shape)!r}",
         )
     return tuple(positive_int(f"{where}[{i}]", v) for i, v in enumerate(shape))

@@ -76,10 +76,10 @@ class Normal:
         """One over the standard deviation of a channel."""
         return Apply("rsqrt", self.channel("steadied"))
 
-    def mean(self, title: str, *factors: Factor) -> Definition:
+    def mean(self, title: str, *factors: Factor, role: str = "a channel's mean") -> Definition:
         """The mean over a channel's entries of a product."""
         body = Expr((Sum(self.summed, (), (self.inverse, *factors)),))
-        return self.defined(self.channel(title), body, "a channel's mean")
+        return self.defined(self.channel(title), body, role)
 
     def statistics(self) -> tuple[Definition, ...]:
         """count, mean, centred entries, variance, and the variance made safe by eps."""
@@ -93,7 +93,8 @@ class Normal:
         if not self.training:
             return centred, steady
         count = Definition(Tensor("count", ()), (), Expr((Sum(self.summed, (), ()),)), "a channel's entries")
-        spread = self.mean("variance", self.full("centred"), self.full("centred"))
+        centre = self.full("centred")
+        spread = self.mean("variance", centre, centre, role="a channel's variance")
         return count, self.mean("mean", self.full("input")), centred, spread, steady
 
     @property
@@ -167,7 +168,11 @@ class Normal:
         back = self.full("grad_input")
         if not self.training:
             return model.gradient(target, self.defined(back, single(*lead, g), "scaled"))
-        helpers = (self.mean("mean_grad", g), self.mean("slope_grad", g, self.full("centred")))
+        slope = "a channel's mean of grad_output times centred"
+        helpers = (
+            self.mean("mean_grad", g, role="a channel's mean of grad_output"),
+            self.mean("slope_grad", g, self.full("centred"), role=slope),
+        )
         terms = (
             Sum((), (), (*lead, g)),
             Sum((), (), (*lead, self.channel("mean_grad")), MINUS),
