@@ -21,6 +21,7 @@ from derive.notation.tree import (
     Array,
     Block,
     Bracket,
+    Called,
     Display,
     Displays,
     Entry,
@@ -60,10 +61,10 @@ class Slope:
 
 
 FILLED = {
-    "largest": " is computed from the values: the place of the first largest entry of each window; a NaN "
-    "wins, and of several NaN the last is taken",
-    "smallest": " is computed from the values: the place of the first smallest entry of each window; a NaN "
-    "wins, and of several NaN the last is taken",
+    "largest": " is computed from the values: the place of the first largest entry of each window, "
+    "never one of the padding; a NaN wins, and of several NaN the last is taken",
+    "smallest": " is computed from the values: the place of the first smallest entry of each window, "
+    "never one of the padding; a NaN wins, and of several NaN the last is taken",
     "": " is given",
 }
 """Where the codes of an indicator come from."""
@@ -97,7 +98,8 @@ def indicators(derivation: Derivation, builder: Builder) -> list[Block]:
         if read is None:
             continue
         codes = Array(code.operand)
-        given: Inline = (Strong("Choice:"), " ", Array(name), " is 1 where the whole number ", codes)
+        whole = Called(code.operand)
+        given: Inline = (Strong("Choice:"), " ", Array(name), " is 1 where the whole number ", whole)
         rest = " names the place and 0 elsewhere; a term in which it is 0 is absent. "
         said = (*given, rest, codes, f"{FILLED[code.first]}.")
         found += [Paragraph(said), Displays(indicator_rows(read, code, builder))]

@@ -71,7 +71,7 @@ LAYERS = {
     "Conv2d(1, 4, 2, padding=circular)": ("unknown padding", "'circular'"),
     "__import__('os').mkdir('planted')": ("not a layer's name",),
     "Conv2d(1, 4, open('planted', 'w'))": ("nested call",),
-    "Softmax(1)": ("unknown layer", "Softmax", "Conv2d"),
+    "Softmin(1)": ("unknown layer", "Softmin", "Softmax"),
 }
 
 
