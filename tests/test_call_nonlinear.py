@@ -18,6 +18,7 @@ from codegen.coded import coded
 from codegen.errors import BuildError
 from codegen.lower import kernel_name
 from codegen.schedules.nest import Target
+from codegen.selection import streams
 from derive.errors import LayerError, LimitError
 from derive.layers.base import Layer
 from derive.spelling import parse_layer
@@ -126,6 +127,13 @@ def test_computed_codes_are_no_operand() -> None:
         kernel.forward(x, indices=np.zeros((2, 3, 5, 11), np.int64))
 
 
+def test_a_stream_of_orders_takes_them_as_they_come() -> None:
+    stream, one = next(streams(4)), next(streams(4))
+    wanted = np.concatenate([one.take(1, np.float32) for _ in range(stream.wanted)])
+    assert same(np.concatenate([stream.take(n, np.float32) for n in (3, 0, stream.wanted - 3)]), wanted)
+    assert stream.done and stream.shown == stream.wanted
+
+
 def test_a_plane_beyond_what_float32_counts_is_refused() -> None:
     layer = layer_of("AdaptiveMaxPool2d(1)")
     with pytest.raises(LimitError, match="float32") as refused:
@@ -215,6 +223,14 @@ def test_a_target_of_the_inputs_shape_is_one_of_probabilities() -> None:
     assert close(kernel, "input", inputs, y.sum(axis=1, keepdims=True) * p - y)
 
 
+def test_cross_entropy_of_sure_and_right_probabilities_does_not_cancel() -> None:
+    kernel = built("BCELoss(reduction='none')", (4,))
+    x, y = np.array([1 - 2**-24, 0.9999, 1.0, 0.75], np.float32), np.ones(4, np.float32)
+    wanted = functional.binary_cross_entropy(torch.tensor(x), torch.tensor(y), reduction="none").numpy()
+    assert np.allclose(kernel.forward(x, target=y), wanted, rtol=1e-6, atol=0)
+    assert (kernel.forward(1 - x, target=1 - y) == kernel.forward(x, target=y)).all()
+
+
 # ---------------------------------------------------------------- modes and further operands
 
 
@@ -266,6 +282,13 @@ def test_an_activation_agrees_within_its_bound() -> None:
     assert close(kernel, "output", inputs, kernel.forward(x))
     grad = kernel.backward(g, input=x)["input"]
     assert close(kernel, "input", inputs, grad) and not close(kernel, "input", inputs, grad + 1e-9)
+
+
+def test_the_derivative_of_elu_hides_no_nan() -> None:
+    kernel = built("ELU(0.7)", (20,))
+    x = np.resize(np.array([np.nan, 1.0, 0.0, -np.inf, np.inf], np.float32), 20)
+    found = kernel.backward(np.ones_like(x), input=x)["input"]
+    assert same(found, np.resize(np.array([np.nan, 1.0, 0.7, 0.0, 1.0], np.float32), 20))
 
 
 def test_the_unknown_function_is_refused_with_the_mend() -> None:

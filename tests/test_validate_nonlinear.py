@@ -82,6 +82,23 @@ def test_the_exact_level_compares_branches_too(tmp_path: Path) -> None:
     assert not record.of("trace") and not record.of("uint64")
 
 
+NINE = 14_174_522
+"""Weak orders of nine entries, any of them NaN."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("text", ["MaxPool2d(3)", pytest.param("MinPool2d(3)", marks=pytest.mark.sweep)])
+def test_every_weak_order_of_three_by_three_is_shown(text: str, dtype: str, tmp_path: Path) -> None:
+    """All orders of nine entries with ties and NaN go through the shipped binary, values and places."""
+    art = artefact(text, (1, 1, 144, 144), tmp_path, dtype=dtype)
+    assert art.layer is not None
+    codes, rig = art.layer.codes(art.shape), shipped(art, "output")
+    for one in (rig, KeptRig(art, "output", rig.module, rig.dtype, "indices")):
+        check = check_selection(one, codes, "exact")
+        assert check is not None and check.facts["orders of 9"] >= NINE
+        assert f"all weak orders of 9 entries ({NINE:,})" in check.claim
+
+
 def test_layers_that_are_products_keep_their_checks(tmp_path: Path) -> None:
     art = artefact("Linear(3, 2)", (2, 3), tmp_path)
     assert set(products(art)) == set(art.equations)
