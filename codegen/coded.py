@@ -44,6 +44,8 @@ class Coded:
         array = value if type(value) is np.ndarray else viewed(title, value)
         if array.dtype != np.int64:
             mend = f"{title}.astype(np.int64)"
+            if title == "target" and array.dtype.kind == "f":
+                mend += " where these are class numbers; build(..., target=shape) takes probabilities"
             raise LayerError("wrong dtype", where=title, expected="int64", got=str(array.dtype), mend=mend)
         if array.shape != self.shape:
             raise LayerError("wrong shape", where=title, expected=str(self.shape), got=str(array.shape))

@@ -59,7 +59,11 @@ class Given:
         for name, value in given.items():
             known = name in self.wanted or (name in self.coded and not self.coded[name].computed)
             if value is not None and (name == "output" or not known):
-                raise LayerError("the layer has no such operand", where=name, expected=self.listed, got=name)
+                said = "by position only input, weight, bias; the others by name: forward(x, target=...)"
+                mend = said if name in ("weight", "bias") else ""
+                raise LayerError(
+                    "the layer has no such operand", where=name, expected=self.listed, got=name, mend=mend
+                )
         return {n: self.tables[n] if n in self.tables else self._taken(n, given.get(n)) for n in needed}
 
     def _taken(self, name: str, value: Any) -> Array:

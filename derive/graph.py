@@ -11,6 +11,7 @@ a.weight and a.bias. Two nodes with equal layers have weights of their own each.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -229,9 +230,20 @@ def _resolve(given: Mapping[str, tuple[Any, ...]], inputs: Sequence[str]) -> dic
         found[name] = Node(name, given[owner][0], tuple(arguments), owner)
         for argument in arguments:
             if argument.removesuffix(PLACES) not in given and argument not in inputs:
-                listed = ", ".join((*inputs, *given))
-                _refuse("no such tensor", f"node {name}", f"an input or another node: {listed}", argument)
+                others = [title for title in (*inputs, *given) if title != name]
+                raise LayerError(
+                    "no such tensor",
+                    where=f"node {name}",
+                    expected=f"an input or another node: {', '.join(others)}",
+                    got=argument,
+                    mend=_meant(argument, others),
+                )
     return found
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _refuse(what: str, where: str, expected: str, got: str) -> None:

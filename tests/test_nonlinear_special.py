@@ -75,7 +75,6 @@ FUNCTIONS = (
 )  # fmt: skip
 
 OVERFLOW = "PyTorch cubes the entry, which overflows, and multiplies inf by 0; the limit is a number"
-PLUS = "a sum begins with +0, so an output that is a sum of one term has no -0"
 TINY = "the derivative there is below 0 and rounds to -0; PyTorch has lost it to 1 + erf = 0"
 DIFFERENCES: dict[tuple[str, str, float], tuple[float, float, str]] = {
     ("GELU('tanh')", "input", -1e300): (NAN, 0.0, OVERFLOW),
@@ -83,7 +82,6 @@ DIFFERENCES: dict[tuple[str, str, float], tuple[float, float, str]] = {
     ("GELU('tanh')", "input", -40.0): (0.0, -0.0, TINY),
     ("GELU()", "input", -40.0): (0.0, -0.0, TINY),
     ("GELU()", "input", -100.0): (0.0, -0.0, TINY),
-    ("Identity()", "output", -0.0): (-0.0, 0.0, PLUS),
 }
 """Layer; "output", or "input" for the gradient of the sum; entry: PyTorch's value, backflip's, and why."""
 

@@ -127,12 +127,15 @@ class Flat:
         return summed(outer, body)
 
     def cell(self, row: Block, channel: Block, parts: tuple[int, ...], number: int) -> tuple[Statement, ...]:
-        """One tile: zero, sum, add, store."""
+        """One tile: zero, sum, add, store; a copy is loaded and stored, so that -0 stays -0."""
         writer = Writer("v" if self.line else "e", self.lanes)
         spots = list(product(range(channel.width), range(row.width), range(len(parts))))
         body: list[Statement] = [mark(number)]
-        body += [writer.zero(self.y(*s)) for s in spots]
-        body += self.reduction(writer, row, channel, parts)
+        if self.nest.copies:
+            body += self.copied(writer, row, parts)
+        else:
+            body += [writer.zero(self.y(*s)) for s in spots]
+            body += self.reduction(writer, row, channel, parts)
         for extra in self.nest.added:
             body += self.extra(writer, extra, spots, parts)
         into, at = place(self.nest.out, "out")
@@ -141,6 +144,17 @@ class Flat:
             shift = self.shift(self.nest.out, k, r, p)
             body += writer.spread(self.nest.out, at + shift, self.y(k, r, p), parts[p], self.line)
         return tuple(body)
+
+    def copied(self, writer: Writer, row: Block, parts: tuple[int, ...]) -> tuple[Statement, ...]:
+        """The one entry that each result is."""
+        (image,) = self.nest.factors
+        step, at = place(image, "x")
+        places = product(range(row.width), range(len(parts)))
+        loads = (
+            writer.load(self.y(0, r, p), image.buffer, at + self.shift(image, 0, r, p), parts[p])
+            for r, p in places
+        )
+        return (step, *loads)
 
     def shift(self, access: Access, k: int, r: int, p: int) -> int:
         steps = ((self.channel, k), (self.row, r), (self.line, p * self.lanes))

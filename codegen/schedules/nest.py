@@ -136,6 +136,11 @@ class Nest:
     def accesses(self) -> tuple[Access, ...]:
         return (self.out, *self.factors, *self.added)
 
+    @property
+    def copies(self) -> bool:
+        """Whether each result is one entry."""
+        return not self.bound and len(self.factors) == 1 and not self.added
+
     def collapsed(self) -> Nest:
         """Indices that always run as one long line made one."""
         for group in ("free", "bound"):

@@ -114,9 +114,11 @@ class Pairs:
     def entropy(self) -> dict[str, Claim]:
         """-(y log x + (1 - y) log(1 - x)): gradient (x - y) / (x (1 - x))."""
         log, rest = Apply("log_clamped", self.x), Apply("log_rest_clamped", self.x)
-        products = [(MINUS, (self.y, log)), (MINUS, (rest,)), (Fraction(1), (self.y, rest))]
+        terms = (Sum((), (), ()), Sum((), (), (self.y,), MINUS))
+        other = Definition(tensor("other_share", self.where), self.where, Expr(terms), "one less target")
+        products = [(MINUS, (self.y, log)), (MINUS, (self.here("other_share"), rest))]
         weight = (tensor("weight", self.where),) if self.weighted else ()
-        model = self.model(products, (self.x.tensor, self.y.tensor, *weight))
+        model = self.model(products, (self.x.tensor, self.y.tensor, *weight), other)
         inverse = Apply("bce_weight", self.x)
         slope = [(Fraction(1), (inverse, self.x)), (MINUS, (inverse, self.y))]
         return {"output": self.forward(model), "input": self.back(model, self.x.tensor, slope)}
