@@ -105,9 +105,9 @@ class Kernel:
 
     Arrays are NumPy arrays or objects with DLPack or the buffer protocol; C-contiguous, of the kernel's
     dtype, aligned to an element. Padding is multiplied as zeros: for finite operands that changes nothing,
-    a NaN or infinity also reaches entries whose windows meet it in the padding. A gradient is a product: an
-    infinite or NaN grad_output times a derivative of 0 is NaN (PyTorch's masks of ReLU and Hardtanh give 0
-    there); what an indicator does not choose is absent and spoils nothing. Nothing is copied
+    a NaN or infinity also reaches entries whose windows meet it in the padding. What an
+    indicator does not choose is absent and spoils nothing, and so is a gradient where the derivative of ReLU
+    or Hardtanh is 0; else a gradient is a product, and inf times 0 is NaN. Nothing is copied
     silently: whatever does not fit is a LayerError that names the operand and the mend. Whole numbers
     (target, indices) are int64 arrays, checked for their range and turned into elements at each call.
     Calls from several threads may run at once.

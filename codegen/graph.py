@@ -177,7 +177,7 @@ class GraphKernel:
         on a tensor that is missing, not known, or does not fit.
         """
         kept = self.saved() if saved is None else self._own(saved)
-        self._run(self._taken({**(tensors or {}), **named}), kept)
+        self._run(self._taken(self._by_name(tensors, named)), kept)
         outputs = {name: kept.values[name] for name in self.graph.outputs}
         return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
@@ -201,8 +201,8 @@ class GraphKernel:
         """
         if saved is None:
             saved = self.saved()
-            self._run(self._taken({**(tensors or {}), **named}), saved)
-        elif tensors or named:
+            self._run(self._taken(self._by_name(tensors, named)), saved)
+        elif tensors is not None or named:
             raise LayerError("tensors twice", where="backward", expected="saved, or tensors", got="both")
         elif not self._own(saved).given:
             raise LayerError("nothing saved", where="saved", mend="forward(..., saved=saved) first")
@@ -216,6 +216,18 @@ class GraphKernel:
         if not isinstance(saved, Saved) or saved.kernel is not self:
             raise LayerError("saved by another kernel", where="saved", mend="saved = kernel.saved()")
         return saved
+
+    def _by_name(self, tensors: Any, named: Mapping[str, Any]) -> dict[str, Any]:
+        """All given tensors by name; an array by position has none."""
+        if tensors is not None and not isinstance(tensors, Mapping):
+            raise LayerError(
+                "a tensor without its name",
+                where="tensors",
+                expected=f"a dict with {', '.join(self._given)}",
+                got=type(tensors).__name__,
+                mend=f"give each by name: {{{', '.join(f'{n!r}: ...' for n in self._given)}}}",
+            )
+        return {**(tensors or {}), **named}
 
     def _taken(self, given: Mapping[str, Any]) -> dict[str, Array]:
         """Every tensor that is needed, checked."""

@@ -15,7 +15,7 @@ from fractions import Fraction
 from derive.functions import PARAMETERS
 from derive.index import Condition, Form
 
-_CHOICES = {"sub": 2, "mul": 2, "same": 2, "larger": 3, "smaller": 3, "choose": 3}
+_CHOICES = {"sub": 2, "mul": 2, "gate": 2, "same": 2, "larger": 3, "smaller": 3, "choose": 3}
 _FUNCTIONS = {f"fn_{name}": 1 + len(parameters) for name, parameters in PARAMETERS.items()}
 
 OPERATIONS: dict[str, tuple[str, str]] = {
@@ -44,7 +44,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
 i an integer or a form over loop names.
 
 `larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
-and copies; `fn_<name>` is a function of `derive.functions` with its parameters.
+and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of `derive.functions` with its parameters.
 """
 
 

@@ -8,7 +8,7 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import combinations
 from math import comb
@@ -83,10 +83,13 @@ def all_orders(n: int) -> Iterator[Ranks]:
             yield found
 
 
-def orders_of_some(n: int, some: int) -> Iterator[Ranks]:
-    """All orders of every `some` of n entries, any of them NaN; the other entries lie below, one rank."""
+def orders_of_some(n: int, some: int, places: Iterable[tuple[int, ...]] | None = None) -> Iterator[Ranks]:
+    """All orders of every `some` of n entries, any of them NaN; the other entries lie below, one rank.
+
+    `places`, where given, are the entries that are so ordered, instead of every choice of `some`.
+    """
     few = np.concatenate(list(all_orders(some)))
-    for spots in combinations(range(n), some):
+    for spots in combinations(range(n), some) if places is None else places:
         found = np.zeros((len(few), n), np.int8)
         found[:, list(spots)] = np.where(few == NAN, NAN, few + 1)
         yield found
@@ -94,6 +97,12 @@ def orders_of_some(n: int, some: int) -> Iterator[Ranks]:
 
 def count_of_some(n: int, some: int) -> int:
     return comb(n, some) * count_of_orders(some)
+
+
+def neighbours(n: int, most: int) -> tuple[tuple[int, int], ...]:
+    """At most so many pairs of an entry and the next, spread evenly, the ends among them."""
+    starts = np.unique(np.linspace(0, n - 2, min(n - 1, most)).astype(int))
+    return tuple((int(i), int(i) + 1) for i in starts)
 
 
 def floats(ranks: Ranks, dtype: Any, views: Any = 0) -> Array:

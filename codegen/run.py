@@ -49,6 +49,7 @@ Functions = Mapping[str, Callable[..., Any]]
 ELEMENTWISE: Functions = {
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,
+    "gate": lambda a, b: a * b if b != 0 else b,
     "same": lambda a, b: int(a == b),
     "larger": lambda code, best, x: int(bool(x > best or x != x or code < 0)),
     "smaller": lambda code, best, x: int(bool(x < best or x != x or code < 0)),

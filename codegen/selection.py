@@ -24,6 +24,7 @@ from codegen.orders import (
     count_of_orders,
     count_of_some,
     floats,
+    neighbours,
     orders_of_some,
     same_bits,
     taken,
@@ -40,6 +41,8 @@ BUDGET = {"fast": 2e6, "exact": 6e8}
 """Window entries compared, by level; a run of the binary counts as at least CALL of them."""
 CALL = 2e4
 ALL = "all weak orders"
+FEW = 48
+"""Pairs of neighbours that are shown where a window has so many entries that not all pairs can be."""
 GRADIENTS = 1000
 """Gradients of windows are whole numbers below it: their sums are exact in float32."""
 
@@ -96,6 +99,12 @@ def streams(n: int) -> Iterator[Stream]:
         if some < n:
             title = f"all orders of every {word}"
             yield Stream(n, title, count_of_some(n, some), partial(orders_of_some, n, some))
+    for most in (n, FEW):
+        if n > MOST:
+            pairs = neighbours(n, most)
+            title = f"all orders of {len(pairs):,} pairs of neighbours"
+            total = len(pairs) * count_of_orders(2)
+            yield Stream(n, title, total, partial(orders_of_some, n, 2, pairs))
 
 
 def disjoint(windows: Windows) -> list[Array]:

@@ -23,7 +23,9 @@ LABELS = {
         sampled, nothing factorised. SymPy's own diff of the expanded loss (whole for small layers; a random
         sample with corners, edges and interior for large ones; nothing where one entry is a sum over more
         than 20,000 index values, and the report then says so) and, for convolutions, the zero-insert, pad,
-        flip, correlate program agree. Of a function of yours it says that every entry it returned on symbols
+        flip, correlate program agree. Of a graph it says that at every entry SymPy's diff of the whole
+        composed loss equals the printed pass, as rational functions in the entries and in one unknown for
+        each function of an argument. Of a function of yours it says that every entry it returned on symbols
         is the right polynomial. Says nothing of other sizes or of rounding.""",
     "CHECKED, miss probability <= 2^-k": """
         Both sides were evaluated by exact arithmetic and agreed; a difference would have shown except with

@@ -118,6 +118,22 @@ def test_activations_at_special_points(text: str) -> None:
         assert repr(differing(text, key)) == repr({x: told[x] for x in sorted(told)}), key
 
 
+@pytest.mark.parametrize("text", ["ReLU()", "Hardtanh()", "LeakyReLU(0.5)"])
+def test_gradients_that_are_infinite(text: str) -> None:
+    """Where the derivative is 0 nothing passes, not even inf or NaN; signs of zero are PyTorch's too.
+
+    Not at an entry that is NaN: there PyTorch's vectors and its last few elements differ for Hardtanh.
+    """
+    x, g = (
+        a.reshape(-1)
+        for a in np.meshgrid(POINTS[~np.isnan(POINTS)], np.array([INF, -INF, NAN, 1.0, -4.0, -0.0]))
+    )
+    case, given = Case(text, x.shape), {"input": x}
+    found, wanted = of_kernel(case, given, g)["input"], torch_gradients(case, given, g)["input"]
+    assert same_bits(np.nan_to_num(found, nan=7.0), np.nan_to_num(wanted, nan=7.0))
+    assert (np.isnan(found) == np.isnan(wanted)).all() and np.isinf(found).any() and (found == 0).any()
+
+
 def test_a_difference_would_be_seen() -> None:
     """Sabotage: a NaN that is lost, a kink on the other side, a sign of zero."""
     assert unlike(np.array([0.0]), np.array([NAN])).all() and unlike(np.array([INF]), np.array([-INF])).all()

@@ -19,10 +19,11 @@ from codegen.orders import (
     count_of_orders,
     count_of_some,
     floats,
+    neighbours,
     orders_of_some,
     taken,
 )
-from codegen.selection import ALL, check_selection, disjoint
+from codegen.selection import ALL, check_selection, disjoint, streams
 from codegen.windows import windows_of
 from derive.instance import claim_at
 from derive.layers.maxpool import MaxPool1d, MaxPool2d, MinPool2d
@@ -221,3 +222,15 @@ def test_kernels_that_compute_no_code_are_left_alone(tmp_path: Path) -> None:
     layer, shape = MaxPool2d(2), (1, 1, 4, 4)
     rig = PoolRig(library(tmp_path, "float32"), layer, shape, "output", "float32")
     assert check_selection(rig, {}, "fast") is None
+
+
+def test_windows_of_many_entries_are_shown_pairs_of_neighbours() -> None:
+    """Few orders even of thousands of entries, both ends among them; every pair where they are few."""
+    assert neighbours(4, 10) == ((0, 1), (1, 2), (2, 3))
+    found = neighbours(3136, 48)
+    assert len(found) == 48 and found[0] == (0, 1) and found[-1] == (3134, 3135)
+    least = list(streams(3136))[-1]
+    assert least.total == 48 * count_of_orders(2) and "48 pairs of neighbours" in least.title
+    shown = next(least.make())
+    assert shown.shape == (count_of_orders(2), 3136) and (shown[:, 2:] == 0).all()
+    assert [s.title for s in streams(4)][0] == "all weak orders"

@@ -15,6 +15,9 @@ from codegen.schedules.nest import Access, Choice, Function, mark
 from codegen.schedules.steps import Plan
 from derive.index import Form
 
+GATES = ("relu_prime", "hardtanh_prime")
+"""Derivatives that are 0 or 1: where one is 0 the gradient is 0, as PyTorch's, were it infinite before."""
+
 Op = tuple[int, str, Call]
 """A level of the loops, the name of a value, and the operation that gives it."""
 
@@ -72,12 +75,13 @@ class Applied(Body):
         known = [(self.known(plan, a, innermost), i, a) for i, a in enumerate(plan.term.factors)]
         ops: list[Op] = []
         chain = ""
-        for level, i, access in sorted(known, key=lambda k: k[:2]):
+        for level, i, access in sorted(known, key=lambda k: (k[0], _gates(k[2]), k[1])):
             value = self.word(f"{plan.number}_{i}")
             ops += self.read(level, value, access)
             if chain:
                 partial = self.word(f"{plan.number}_p{i}")
-                ops.append((level, partial, Call(self.word("mul"), (chain, value))))
+                how = "gate" if _gates(access) else "mul"
+                ops.append((level, partial, Call(self.word(how), (chain, value))))
                 chain = partial
             else:
                 chain = value
@@ -163,6 +167,11 @@ class Selecting(Applied):
         ]
         for level, name, call in ops:
             levels[level].append(Assign(name, call))
+
+
+def _gates(access: Access) -> bool:
+    """Whether an entry is multiplied by last, and nothing passes where it is 0."""
+    return access.function is not None and access.function.name in GATES
 
 
 def _assigned(ops: list[Op]) -> list[Statement]:

@@ -267,7 +267,8 @@ class Dropout(_Elementwise):
     p: float = 0.5
     training: bool = field(default=False, kw_only=True)
 
-    discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"training": (False, True), "rank": (2, 1, 3, 4, 5)}
+    unprinted: ClassVar[tuple[str, ...]] = ("p", "training")
+    discrete: ClassVar[dict[str, tuple[Any, ...]]] = {"training": (True, False), "rank": (2, 1, 3, 4, 5)}
     examples: ClassVar[tuple[tuple[str, tuple[int, ...]], ...]] = (
         ("Dropout(0.25, training=True)", (2, 3)),
         ("Dropout()", (2, 2)),

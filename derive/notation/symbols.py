@@ -63,6 +63,7 @@ TENSORS |= {
     "norm": Symbol("Z", "", "what the mean divides by"),
     "kept": Symbol("kappa", "", "the part of what was there that is kept, a constant"),
     "smooth": Symbol("epsilon", "", "the part of the target that each class is given, a constant"),
+    "other_share": Symbol("Y", "bar", "one less the target"),
     "loss_each": Symbol("L", "tilde", "the loss of each place"),
     "handed": Symbol("G", "hat", "what reaches the loss of each place"),
     "whole": Symbol("T", "bar", "the sum of the target over the classes"),

@@ -24,6 +24,7 @@
  *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
  *   E e_index(ptrdiff_t n)             V v_index(ptrdiff_t n, ptrdiff_t m)   [n; lane i is n + i * m]
  *   E e_sub(E a, E b)  E e_mul(E a, E b)   V v_sub(V a, V b)  V v_mul(V a, V b)   [never fused]
+ *   E e_gate(E a, E b)                 V v_gate(V a, V b)            [a * b, and 0 where b is 0]
  *   E e_same(E a, E b)                 V v_same(V a, V b)            [flag: 1 where a is b, else 0]
  *   E e_larger(E code, E best, E x)    V v_larger(V, V, V)           [flag: x is taken in place of best]
  *   E e_smaller(E code, E best, E x)   V v_smaller(V, V, V)          [the same for the smallest]

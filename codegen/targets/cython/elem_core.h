@@ -170,7 +170,7 @@ BF_CORE D d_silu(D x) {
 BF_CORE D d_silu_prime(D x) { return d_sigmoid(x) * (1 + x * d_sigmoid(-x)); }
 
 BF_CORE D d_elu(D x, D alpha) { return d_pick(x > 0, x, alpha * d_expm1(x)); }
-BF_CORE D d_elu_prime(D x, D alpha) { return d_pick(x > 0, d_of(1), alpha * d_exp(x)); }
+BF_CORE D d_elu_prime(D x, D alpha) { return d_pick(x <= 0, alpha * d_exp(x), d_of(1)); }
 
 /* e^(-x x / 2) */
 BF_CORE D d_bell(D x) { return d_exp(-0.5 * x * x); }

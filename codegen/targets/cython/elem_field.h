@@ -26,6 +26,7 @@ BF_SMALL E e_mul(E a, E b) {
     unsigned __int128 product = (unsigned __int128)a * b;
     return e_add((uint64_t)product & BF_P, (uint64_t)(product >> 61));
 }
+BF_SMALL E e_gate(E a, E b) { return e_mul(a, b); }
 BF_SMALL E e_fma(E acc, E a, E b) { return e_add(acc, e_mul(a, b)); }
 BF_SMALL E e_index(ptrdiff_t n) {
     int64_t rest = (int64_t)n % (int64_t)BF_P;
@@ -99,6 +100,7 @@ BF_HELPER E v_sum(V x) {
 BF_FIELD_TWO(add)
 BF_FIELD_TWO(sub)
 BF_FIELD_TWO(mul)
+BF_FIELD_TWO(gate)
 BF_FIELD_TWO(same)
 BF_FIELD_THREE(fma)
 BF_FIELD_THREE(choose)

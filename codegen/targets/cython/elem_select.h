@@ -34,6 +34,10 @@ BF_OP V v_same(V a, V b) { return v_flag(a == b); }
 /* a flag's bits are all zero or the bits of 1, so its bits are compared, and comparison and choice become one */
 BF_OP V v_choose(V flag, V a, V b) { return v_pick((bf_index)flag != 0, a, b); }
 
+/* a * b, and 0 where b is 0 whatever a is: an infinite gradient does not pass where the derivative is 0 */
+BF_OP E e_gate(E a, E b) { return b != 0 ? a * b : (E)0; }
+BF_OP V v_gate(V a, V b) { return v_pick((bf_index)(b != 0), a * b, v_zero()); }
+
 #ifdef BF_ELEMENT_UINT64
 BF_OP E e_mul(E a, E b) { return a * b; }
 BF_OP V v_mul(V a, V b) { return a * b; }

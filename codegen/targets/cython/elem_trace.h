@@ -177,6 +177,7 @@ BF_HELPER V v_lost(void) {
     BF_SMALL V v_##name(V a, V b, V c) { return (void)a, (void)b, (void)c, v_lost(); }
 BF_LOST_2(sub)
 BF_LOST_2(mul)
+BF_LOST_2(gate)
 BF_LOST_2(same)
 BF_LOST_3(larger)
 BF_LOST_3(smaller)
