@@ -166,6 +166,8 @@ def test_calls_refused() -> None:
     saved, other = made.saved(), kernel("cnn").saved()
     refused: list[tuple[Any, str]] = [
         (lambda: made.forward({**tensors, "w": tensors["x"]}), "no such tensor"),
+        (lambda: made.forward(tensors["x"]), "without its name"),
+        (lambda: made.backward(seeds["s"], tensors["x"]), "without its name"),
         (lambda: made.forward({n: v for n, v in tensors.items() if n != "a.bias"}), "a.bias"),
         (lambda: made.forward({**tensors, "x": tensors["x"][:, :1]}), "wrong shape"),
         (lambda: made.forward({**tensors, "x": tensors["x"].astype(np.float32)}), "astype"),
