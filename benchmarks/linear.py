@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -245,19 +245,24 @@ def rows(case: Plain, dtype: str, samples: int) -> Iterator[tuple[Row, float]]:
             yield row, min(listed) / min(times["numpy"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+Rows = Callable[[Any, str, int], Iterator[tuple[Row, float]]]
+"""Of a case, a dtype and a number of samples: every implementation with its times over NumPy's."""
+
+
+def command(module: str, about: str, cases: Sequence[Any], rows: Rows) -> None:
+    """The command of a module that times cases: its options, its table, its file of rows."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
     parser.add_argument("--json", type=Path, help="also write the rows there")
     parser.add_argument("--samples", type=int, default=20)
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--only", default="", help="layers whose text holds this")
     options = parser.parse_args()
     if any(os.environ.get(key) != value for key, value in SINGLE.items()):
-        command = [sys.executable, "-m", "benchmarks.linear", *sys.argv[1:]]
+        command = [sys.executable, "-m", module, *sys.argv[1:]]
         os.execve(sys.executable, command, {**os.environ, **SINGLE})
     everything: list[Row] = []
     print(f"{'layer':<50}{'operation':<11}{'by':<10}{'min us':>10}{'median us':>11}{'times':>7}{'error':>10}")
-    for case in CASES:
+    for case in cases:
         if options.only not in case.text:
             continue
         for row, times in rows(case, options.dtype, options.samples):
@@ -272,4 +277,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command("benchmarks.linear", __doc__, CASES, rows)

@@ -9,20 +9,16 @@ against NumPy in float64 before they are timed. PyTorch is left out where it is 
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.im2col import SINGLE, Row, measure, worst
+from benchmarks.im2col import Row, measure, worst
+from benchmarks.linear import command
 from codegen import build
 from derive.layers.base import Layer
 from derive.spelling import parse_layer
@@ -242,31 +238,5 @@ def rows(case: Plain, dtype: str, samples: int) -> Iterator[tuple[Row, float]]:
             yield row, min(listed) / min(times["numpy"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="also write the rows there")
-    parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
-    parser.add_argument("--only", default="", help="layers whose text holds this")
-    options = parser.parse_args()
-    if any(os.environ.get(key) != value for key, value in SINGLE.items()):
-        command = [sys.executable, "-m", "benchmarks.nonlinear", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**os.environ, **SINGLE})
-    everything: list[Row] = []
-    print(f"{'layer':<32}{'operation':<10}{'by':<10}{'min us':>10}{'median us':>11}{'times':>7}{'error':>10}")
-    for case in CASES:
-        if options.only not in case.text:
-            continue
-        for row, times in rows(case, options.dtype, options.samples):
-            everything.append(row)
-            print(
-                f"{row.layer:<32}{row.operation:<10}{row.implementation:<10}"
-                f"{row.least:>10.1f}{row.median:>11.1f}{times:>7.2f}{row.error:>10.1e}",
-                flush=True,
-            )
-    if options.json:
-        options.json.write_text(json.dumps([asdict(r) for r in everything], indent=1), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    command("benchmarks.nonlinear", __doc__, CASES, rows)
