@@ -9,7 +9,7 @@ a non-linear layer are compared on numbers, within a derived bound of rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from derive.errors import BackflipError, LayerError
@@ -19,6 +19,7 @@ from derive.verify_numbers import run_case, terms_of
 from derive.verify_real import known
 from derive.verify_run import FORWARD, NOT_CHECKED, Case, Outcome
 from derive.verify_shrink import shrink
+from derive.verify_watch import Watch
 
 BESIDE = ("output", "both")
 """What an object's forward need not return, for its backward to be judged."""
@@ -56,6 +57,7 @@ def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyRes
     float64 rounding (the domain and what was found at ties are printed);
     "REFUTED" with the smallest failing shape found, the first wrong entry with both terms, and the known
     bug it equals; "NOT CHECKED" where the result is rounded, so that neither can be said.
+    Operands that the function overwrites are named, whatever the label.
     Raises LayerError where the layer, the shape or the function's parameters do not fit.
     """
     if not isinstance(layer, Layer):
@@ -66,13 +68,16 @@ def verify(function: Any, layer: Layer, input_shape: Sequence[int]) -> VerifyRes
     shape = tuple(input_shape)
     layer.operands(shape)
     known(layer, shape)
-    tried = subject(function, layer, shape)
+    watch = Watch()
+    tried = watch.over(subject(function, layer, shape))
     case = Case.of(layer, shape, tried.kind)
     outcome = run_case(tried, case)
     if outcome.label == NOT_CHECKED:
         said = [f"{tried.name}: {NOT_CHECKED}: {outcome.fault}", *outcome.notes]
-        return VerifyResult(False, NOT_CHECKED, "\n".join(said))
-    return _passed(tried, case, outcome) if outcome.ok else _refuted(tried, case, outcome)
+        found = VerifyResult(False, NOT_CHECKED, "\n".join(said))
+    else:
+        found = _passed(tried, case, outcome) if outcome.ok else _refuted(tried, case, outcome)
+    return replace(found, report="\n".join([found.report, *watch.lines()]))
 
 
 def _passed(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
@@ -107,4 +112,4 @@ def _refuted(tried: Subject, case: Case, outcome: Outcome) -> VerifyResult:
     if names:
         lines.append(f"equals the known bug: {'; '.join(names[:3])}")
     notes = () if case.real else outcome.notes
-    return VerifyResult(False, "REFUTED", "\n".join([*lines, *notes][:19]))
+    return VerifyResult(False, "REFUTED", "\n".join([*lines, *notes][:18]))

@@ -90,6 +90,11 @@ def _mistakes(
         yield from _of_gradient(own, key, right, arrays)
     if family.startswith("BatchNorm"):
         yield from _normalised(layer, key, arrays)
+        exchanged = {"weight": "bias", "bias": "weight"}.get(key)
+        if exchanged in arrays:
+            yield from _right_of("weight and bias gradients swapped", own, exchanged, arrays, right)
+    if family in ("CrossEntropyLoss", "NLLLoss"):
+        yield from _over_classes(layer, key, arrays, right)
     if family in ("Softmax", "LogSoftmax"):
         yield from _soft(own, layer, key, arrays, right)
     yield "sign turned", -right
@@ -135,6 +140,27 @@ def _soft(own: Judge, layer: Any, key: str, arrays: Arrays, right: NDArray[Any])
     log = type(layer).__name__ == "LogSoftmax"
     p = np.exp(y) if log else y
     yield "the diagonal of the Jacobian alone", g * (1 - p) if log else g * p * (1 - p)
+    for axis in {*range(y.ndim)} - {int(layer.dim) % y.ndim}:
+        total = (g if log else g * y).sum(axis=axis, keepdims=True)
+        yield "backward of the softmax summed over the wrong axis", g - p * total if log else y * (g - total)
+
+
+def _over_classes(layer: Any, key: str, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """A mean over the wrong number of targets; ignored ones not left out of a plain gradient."""
+    x, target = arrays["input"], arrays["target"]
+    if layer.reduction != "mean":
+        return
+    yield "divided by N*C, the classes too", right / x.shape[int(x.ndim > 1)]
+    if target.dtype.kind == "i" and target.size:
+        counted = np.count_nonzero(target != layer.ignore_index)
+        yield "ignored targets counted in the mean", right * counted / target.size
+        if key == "input" and type(layer).__name__ == "CrossEntropyLoss":
+            axis = int(x.ndim > 1)
+            p = np.exp(x - x.max(axis=axis, keepdims=True))
+            hit = np.moveaxis(target[..., None] == np.arange(x.shape[axis]), -1, axis)
+            plain = arrays["grad_output"] * (p / p.sum(axis=axis, keepdims=True) - hit)
+            for divisor in (target.size, max(1, counted)):
+                yield "ignored targets not left out", plain / divisor
 
 
 def _normalised(layer: Any, key: str, arrays: Arrays) -> Iterator[Wrong]:
@@ -157,7 +183,13 @@ def _normalised(layer: Any, key: str, arrays: Arrays) -> Iterator[Wrong]:
             centred / (np.sqrt(spread / count) + float(layer.eps)) * weight + bias,
         )
         yield "not centred", x * inverse * weight + bias
+    outside = 1 / (np.sqrt(spread / count) + float(layer.eps))
+    if key == "weight":
+        yield "eps added outside of the root", (g * centred * outside).sum(axis=over)
     if key == "input":
+        normal = centred * outside
+        pull = g - g.mean(axis=over, keepdims=True) - normal * (g * normal).mean(axis=over, keepdims=True)
+        yield "eps added outside of the root", weight * outside * pull
         yield "mean and variance taken as constants", g * weight * inverse
         centred_back = g - g.mean(axis=over, keepdims=True)
         yield "variance taken as constant", weight * inverse * centred_back

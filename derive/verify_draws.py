@@ -2,15 +2,16 @@
 
 `apart`: no two entries of a plane are equal, no entry is at a bend of an activation. `edges`: small whole
 numbers, so that ties, zeros and bends occur. `large`: inputs of about 10^4, where unstable formulas overflow.
-`nan`: a third of the entries that a layer compares are NaN.
-All are multiples of 2^-7 (targets of 2^-6), which float64 and float32 hold.
+`nan`: a third of the entries that a layer compares are NaN. `fine`: inputs whose variance is about the
+layer's eps, where it matters how that is added. `ignored`: some targets are ignore_index, not all of several.
+All are multiples of 2^-7 (targets of 2^-6, fine ones of less), which float64 and float32 hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from math import prod
+from math import frexp, prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from derive.layers.codes import Code
 from derive.verify_names import given
 
 Arrays = dict[str, NDArray[Any]]
-HOW = ("apart", "edges", "large", "nan")
+HOW = ("apart", "edges", "large", "nan", "fine", "ignored")
 POSITIVE = ("running_var", "class_weight", "pos_weight")
 LARGE = 2**13
 
@@ -33,10 +34,28 @@ def drawn(layer: Layer, shape: tuple[int, ...], how: str, draw: np.random.Genera
         if not given(operand.name):
             continue
         if operand.dtype == "int64":
-            found[operand.name] = _codes(layer, shape, operand, draw)
+            found[operand.name] = _codes(layer, shape, operand, how, draw)
         else:
             found[operand.name] = np.asarray(_numbers(layer, operand, how, draw), np.float64)
+    if how == "fine" and has_eps(layer):
+        powers = {"input": 1, "running_mean": 1, "running_var": 2}
+        unit = 2.0 ** (frexp(float(getattr(layer, "eps", 1)))[1] // 2 - 1)
+        found |= {name: found[name] * unit ** powers[name] for name in powers if name in found}
     return {"grad_output": found.pop("grad_output"), **found}
+
+
+def has_eps(layer: Layer) -> bool:
+    """Whether something is added to a variance."""
+    return getattr(layer, "eps", 0) > 0
+
+
+def ignores(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Whether there can be ignored targets: not where a mean would be left with none."""
+    codes = {code.operand for code in layer.codes(shape).values()}
+    if not hasattr(layer, "ignore_index") or "target" not in codes:
+        return False
+    size = next(prod(o.shape) for o in layer.operands(shape) if o.name == "target")
+    return size > 1 or (size == 1 and getattr(layer, "reduction", "") != "mean")
 
 
 def _numbers(layer: Layer, operand: Operand, how: str, draw: np.random.Generator) -> NDArray[Any]:
@@ -87,13 +106,22 @@ def _shares(shape: tuple[int, ...], draw: np.random.Generator) -> NDArray[Any]:
     return np.diff(cuts, axis=axis, prepend=0, append=64) / 64
 
 
-def _codes(layer: Layer, shape: tuple[int, ...], operand: Operand, draw: np.random.Generator) -> NDArray[Any]:
+def _codes(
+    layer: Layer, shape: tuple[int, ...], operand: Operand, how: str, draw: np.random.Generator
+) -> NDArray[Any]:
     """Codes that name a place; in a plane of places to put entries at, each place once."""
     title, code = next((t, c) for t, c in layer.codes(shape).items() if c.operand == operand.name)
     extents = _extents(layer, shape, title)
     allowed = np.array(sorted(set(_values(code, extents))), np.int64)
+    ignored = getattr(layer, "ignore_index", None)
+    if ignored is not None and len(allowed) > 1:
+        allowed = allowed[allowed != ignored]
     if not _selects(layer):
-        return np.asarray(draw.choice(allowed, operand.shape), np.int64)
+        found = np.asarray(draw.choice(allowed, operand.shape), np.int64)
+        if ignored is not None and how == "ignored" and ignores(layer, shape):
+            count = max(1, found.size // 3)
+            found.reshape(-1)[draw.permutation(found.size)[:count]] = ignored
+        return found
     lead = [extents[axis] for axis in code.lead]
     planes, size = prod(lead[:2]), prod(lead[2:])
     if size > len(allowed):

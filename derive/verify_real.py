@@ -93,7 +93,7 @@ class Judge:
     ) -> Near:
         """One result in the user's shape: "output", "indices", or an operand's name for its gradient."""
         numbers = Reals(dtype)
-        values = self.evaluator(numbers).at(arrays)
+        values = self.evaluator(numbers).at(self._codes(arrays))
         if key == "indices":
             (title,) = self.layer.codes(self.shape)
             codes = values.code(values.evaluator.tensors[title]).reshape(shape)
@@ -104,6 +104,14 @@ class Judge:
             scale = _largest(arrays["input" if key == "output" else "grad_output"])
             error = error + ROOM * max(_largest(value), scale) * (1 if dtype == "float64" else 2**29)
         return Near(value.reshape(shape), error.reshape(shape))
+
+    def _codes(self, arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """The operands, a target that is ignored as the code of no class."""
+        ignored = getattr(self.layer, "ignore_index", None)
+        if ignored is None or arrays["target"].dtype.kind != "i":
+            return arrays
+        target = arrays["target"]
+        return {**arrays, "target": np.where(target == ignored, -1, target)}
 
     def bends(self) -> bool:
         """Whether there are places at which a convention stands for the derivative."""

@@ -24,6 +24,8 @@ ORDER = (
 """Which arguments are lowered first; "" stands for the input's other axes."""
 IN_WEIGHT = ("kernel_size", "in_channels", "out_channels", "in_features", "out_features", "num_features")
 """Arguments that a function sees in the shape of the weight."""
+KEPT = frozenset({"bias", "ignore_index"})
+"""Arguments that are no sizes."""
 FROM_ZERO = ("padding", "output_padding")
 RESOLVED = {"kernel_size": "kernel", "stride": "strides", "dilation": "dilations", "padding": "paddings"}
 """Properties in which a layer says an argument out in full."""
@@ -33,7 +35,7 @@ Move = tuple[Layer, tuple[int, ...]]
 def lowered(case: Case, varies: frozenset[str]) -> Iterator[Case]:
     """Every case with one number lower, the lowest first; raises nothing, what does not fit is left out."""
     seen = {*varies, *(IN_WEIGHT if "weight" in case.shapes else ())}
-    names = [f.name for f in fields(case.layer) if f.name in seen and f.name != "bias"]
+    names = [f.name for f in fields(case.layer) if f.name in seen - KEPT]
     ranked = sorted({*names, ""}, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n))
     moves = chain(_shorter(case, slice(0, 1)), *(_moves(case, name) for name in ranked))
     for layer, shape in moves:
