@@ -82,7 +82,7 @@ def prove_theorem(name: str) -> ProofResult:
         True,
         LABEL,
         len(proved),
-        "\n".join([theorem_between(name).says, *(statement(t.claim) for t in shown.values())]),
+        "\n".join([theorem_between(name).says, *_statements(shown)]),
         (
             *(f"hypotheses of {p}: {'; '.join(map(str, t.claim.setting.facts))}" for p, t in shown.items()),
             *supposed([t.claim for t in shown.values()]),
@@ -91,6 +91,14 @@ def prove_theorem(name: str) -> ProofResult:
         str(json.loads(text)["digest"]),
         text,
     )
+
+
+def _statements(shown: Mapping[str, Theorem]) -> list[str]:
+    """Each statement once, below the names of the parts that prove it."""
+    parts: dict[str, list[str]] = {}
+    for part, theorem in shown.items():
+        parts.setdefault(statement(theorem.claim), []).append(part.removesuffix(SHOWN))
+    return [line for said, names in parts.items() for line in (f"{' and '.join(names)}:", said)]
 
 
 def _counted(argument: Argument) -> str:

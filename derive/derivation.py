@@ -117,7 +117,7 @@ class Derivation:
             "entries outside a tensor count as zero only where a bracket says so",
             "the loss depends on the operands through the output alone",
             *self.layer.assumptions(),
-            *([f"arguments that the text leaves open: {', '.join(open_ones)}"] if open_ones else []),
+            *([f"arguments left at their defaults: {', '.join(open_ones)}"] if open_ones else []),
             f"sizes: {', '.join(f'{n} = {v}' for n, v in self.sizes.items())} (hypotheses checked at these)",
         )
 

@@ -11,7 +11,7 @@ from derive.entries import MOST_EXPANDED, MOST_WRITTEN, Row
 from derive.expr import Apply, Definition
 from derive.graph_derivation import GraphDerivation, Pass
 from derive.graph_language import entries_bound
-from derive.graph_legend import choices, constants, functions_said, letters_said
+from derive.graph_legend import choices, constants, functions_said, letters_said, stages_said
 from derive.graph_numbers import Exact, Worked, places
 from derive.graph_proof import assumptions
 from derive.graph_setting import Composed, Use
@@ -104,6 +104,7 @@ def _forward(composed: Composed, builder: Builder) -> list[Block]:
     rows: list[Block] = [
         Heading(("The forward pass",), 2),
         Paragraph(letters_said(composed)),
+        *stages_said(composed),
         Paragraph((INDICES,)),
     ]
     for placed in composed.plan.placed:

@@ -8,13 +8,15 @@ from fractions import Fraction
 from derive.document import checked
 from derive.domain import functions
 from derive.expr import Read, entry_of
+from derive.family import family_of
 from derive.functions_shown import definitions, slopes, told
 from derive.graph_setting import Composed
 from derive.graph_shapes import Placed
 from derive.layers.codes import Code
-from derive.legend import tables_shown
+from derive.legend import MEANINGS, tables_shown
 from derive.legend_nonlinear import FILLED, indicator_rows
 from derive.notation.build import Builder
+from derive.notation.symbols import TENSORS
 from derive.notation.tree import (
     Array,
     Block,
@@ -40,6 +42,23 @@ def letters_said(composed: Composed) -> Inline:
     for title in titles:
         shown += [Called(title), ", "]
     return (*shown[:-1], ".")
+
+
+USUAL = ("input", "other", "weight", "bias", "output")
+"""Tensors that the graph's own list shows."""
+
+
+def stages_said(composed: Composed) -> list[Block]:
+    """What the letters of stages mean in the nodes that have them, each meaning once."""
+    helpers = (d for uses in composed.uses.values() for u in uses for d in u.helpers)
+    tensors = (*composed.setting.inputs, *(d.tensor for d in (*composed.setting.definitions, *helpers)))
+    own = {p.name: MEANINGS.get(family_of(p.layer, p.shape), {}) for p in composed.plan.placed}
+    said: dict[tuple[str, str], None] = {}
+    for node, _, name in (t.name.rpartition(".") for t in tensors):
+        if node in own and name in TENSORS and name not in USUAL:
+            said[name, own[node].get(name, TENSORS[name].meaning)] = None
+    out = [span for name, meaning in said for span in (Called(name), f": {meaning}", "; ")]
+    return [Paragraph((Strong("Stages of nodes:"), " ", *out[:-1], "."))] if out else []
 
 
 def choices(placed: Placed, composed: Composed, builder: Builder) -> list[Block]:

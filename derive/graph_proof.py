@@ -91,7 +91,7 @@ def assumptions(made: Plan) -> tuple[str, ...]:
     return (
         *domains,
         "the loss depends on the inputs through the outputs alone",
-        *([f"arguments that the text leaves open: {'; '.join(open_ones)}"] if open_ones else []),
+        *([f"arguments left at their defaults: {'; '.join(open_ones)}"] if open_ones else []),
         f"shapes: {shapes}",
     )
 

@@ -41,6 +41,9 @@ table.grid{font-size:.8rem}table.grid td,table.grid th{padding:.1rem .4rem;text-
 table.grid th{font-weight:normal}table.grid thead th{border-bottom:1px solid}
 table.grid th:first-child{text-align:right;border-right:1px solid}
 @media (prefers-color-scheme:dark){body{color:#eee;background:#161616}}
+@media print{body{max-width:none;margin:0;padding:0;color:#111;background:#fff}.scroll{overflow:visible}
+table{margin-left:0}.scroll math{font-size:.8em}table.grid math{font-size:1em}td{padding:.1rem .15rem}
+td.number{padding-left:.3rem}h2,h3{break-after:avoid}tr{break-inside:avoid}}
 """.strip()
 
 

@@ -187,7 +187,7 @@ def _words(part: Span) -> str:
         case Called(tensor):
             return rf"${letter(tensor)}$ (\texttt{{{escaped(tensor)}}})"
         case str():
-            return escaped(part)
+            return escaped(part.replace("<=", "≤").replace(">=", "≥"))
     raise TypeError(f"{type(part).__name__} is not text: add it in derive/notation/latex.py")
 
 

@@ -31,7 +31,9 @@ from derive.notation.tree import (
 )
 
 SIGNS = {"<=": "≤", "<": "<", "==": "=", ">": ">", ">=": "≥"}
-ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯"}
+ACCENTS = {"tilde": "~", "hat": "^"}
+BAR = '<mrow style="border-top:.06em solid;padding-top:.1em">'
+"""Around a letter with a bar: browsers draw the accent itself too thin and too close to be seen."""
 MINUS, PRIME = "\N{MINUS SIGN}", "\N{PRIME}"
 THIN = '<mspace width="0.17em"/>'
 
@@ -164,5 +166,8 @@ def _base(tensor: str) -> str:
     sign = symbol(tensor)
     accent = sign.accent.removeprefix("d")
     base = f"<mi>{escape(GREEK.get(sign.letter, sign.letter))}</mi>"
-    base = f'<mover accent="true">{base}<mo>{ACCENTS[accent]}</mo></mover>' if accent else base
+    if accent == "bar":
+        base = f"{BAR}{base}</mrow>"
+    elif accent:
+        base = f'<mover accent="true">{base}<mo>{ACCENTS[accent]}</mo></mover>'
     return row('<mi mathvariant="normal">d</mi>', base) if sign.accent.startswith("d") else base

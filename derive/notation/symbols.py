@@ -71,7 +71,7 @@ TENSORS |= {
     "weight_decay": Symbol("lambda", "", "the factor of the penalty, a constant"),
     "count": Symbol("m", "", "how many entries there are"),
     "mean": Symbol("mu", "", "the mean of each channel"),
-    "centred": Symbol("X", "bar", "the input less its channel's mean"),
+    "centred": Symbol("X", "tilde", "the input less its channel's mean"),
     "variance": Symbol("V", "", "the variance of each channel"),
     "steadied": Symbol("V", "tilde", "the variance plus eps"),
     "eps": Symbol("epsilon", "", "what is added to the variance, a constant"),
