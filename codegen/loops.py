@@ -44,7 +44,8 @@ OPERATIONS: dict[str, tuple[str, str]] = {
 i an integer or a form over loop names.
 
 `larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
-and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of `derive.functions` with its parameters.
+and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of
+`derive.functions` with its parameters.
 """
 
 
