@@ -129,6 +129,7 @@ class Kernel:
         self.workspace_bytes = self._elements * np.dtype(dtype).itemsize
         self._given = given
         self._call = {name: getattr(built.module, f"call_{name}") for name in built.kernels}
+        self._results = tuple(n for n in self._call if n == "output" or n.startswith("new_"))
         self._kept = {
             name: (kernel, *part) for kernel, k in built.kernels.items() for name, part in k["kept"].items()
         }
@@ -167,7 +168,7 @@ class Kernel:
         Raises LayerError on an operand that is missing, not known, or does not fit.
         """
         given = {"input": input, "weight": weight, "bias": bias, **operands}
-        names = [n for n in self._call if n == "output" or n.startswith("new_")]
+        names = self._results
         read = self._read(names, given)
         targets = {n: self._given.out(n, "out", out if n == "output" else None) for n in names}
         scratch = self._scratch(workspace)
@@ -231,9 +232,10 @@ class Kernel:
     ) -> dict[str, Array]:
         """What the kernels take from outside; `known` is read already."""
         plain = {n: self._unpacked(n, v) for n, v in given.items()}
-        known = known or {}
-        needed = [n for n in self._given.needs(*kernels) if n not in known]
-        return {**self._given.read(needed, plain), **known}
+        needed = self._given.needs(*kernels)
+        if not known:
+            return self._given.read(needed, plain)
+        return {**self._given.read([n for n in needed if n not in known], plain), **known}
 
     def _unpacked(self, name: str, value: Any) -> Any:
         if not isinstance(value, Packed):

@@ -34,6 +34,7 @@ class Given:
     ) -> None:
         self.wanted, self.coded, self.tables = wanted, coded, arrays(tables, dtype)
         self.order = {name: tuple(k["operands"]) for name, k in kernels.items()}
+        self._needs: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.own = {
             name: arrays({n: tuple(map(Fraction, v)) for n, v in k.get("constants", {}).items()}, dtype)
             for name, k in kernels.items()
@@ -52,7 +53,11 @@ class Given:
 
     def needs(self, *kernels: str) -> tuple[str, ...]:
         """The operands that kernels take from outside, each once."""
-        return tuple(dict.fromkeys(n for k in kernels for n in self.order[k] if n not in self.own[k]))
+        found = self._needs.get(kernels)
+        if found is None:
+            outside = (n for k in kernels for n in self.order[k] if n not in self.own[k])
+            found = self._needs[kernels] = tuple(dict.fromkeys(outside))
+        return found
 
     def read(self, needed: Sequence[str], given: Mapping[str, Any]) -> dict[str, Array]:
         """The needed operands, checked; others are looked at only to refuse a name the layer lacks."""
