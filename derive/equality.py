@@ -28,13 +28,19 @@ def same(left: Expr, right: Expr) -> bool:
 
 
 def same_term(left: Sum, right: Sum) -> bool:
+    return same_renaming(left, right) is not None
+
+
+def same_renaming(left: Sum, right: Sum) -> dict[str, Form] | None:
+    """The renaming of right's summed indices to left's that makes the terms equal; None where there is none."""
     shapes = (len(left.conditions), len(left.factors), left.coefficient)
     if shapes != (len(right.conditions), len(right.factors), right.coefficient):
-        return False
+        return None
     if left.bound & (right.names - right.bound) or right.bound & (left.names - left.bound):
-        return False
+        return None
     wanted = _parts(left)
-    return any(_parts(substitute(right, r)) == wanted for r in _renamings(left.indices, right.indices))
+    renamings = _renamings(left.indices, right.indices)
+    return next((r for r in renamings if _parts(substitute(right, r)) == wanted), None)
 
 
 def _parts(term: Sum) -> tuple[list[Condition], list[Factor]]:

@@ -1,0 +1,201 @@
+"""Owns the check of a script by Rocq: `coqc` accepts it, `coqchk` finds no axiom, and it says what it should.
+
+Only sentences of the kinds that backflip writes are handed to Rocq.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from derive.errors import LayerError, LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from derive.claim import Argument
+    from derive.recheck import CheckReport
+
+MOST_CHARACTERS = 20_000_000
+SECONDS = 900
+"""How long one program may run."""
+
+SENTENCES = (
+    r"From Backflip Require Import Backflip",
+    r"Module [A-Za-z_][\w]*",
+    r"Section [A-Za-z_][\w]*",
+    r"End [A-Za-z_][\w]*",
+    r"(Variable|Variables|Hypothesis) .*",
+    r"(Definition|Lemma|Theorem) .*",
+    r"Proof",
+    r"Qed",
+    r'Set Default Proof Using "All"',
+    r"Add Ring [a-z_]+ : \(laws R\)",
+    r"Ltac algebra := ring( \[half_law\])?",
+    r"Local Notation .*",
+    r"Hint Rewrite [\w' ]+ : [a-z ]+",
+)
+"""The sentences that begin with a capital letter in a script; tactics begin with a small one or a sign."""
+
+FORBIDDEN = re.compile(r"\b(admit|give_up|Admitted|Axioms?|Parameters?|Conjectures?|Abort)\b")
+
+
+def check_script(path: Path) -> CheckReport:
+    """Have Rocq check a script that `prove --export rocq` wrote, and compare what it states.
+
+    A script that is rejected is not proved, which does not say that it is false. LayerError where the file is
+    not such a script; LimitError where Rocq is not installed or takes too long.
+    """
+    from derive.recheck import CheckReport
+    from derive.rocq.export import claimed
+
+    text = _read(path)
+    title, choices, arguments = claimed(text, str(path))
+    if odd := unexpected(text):
+        return CheckReport(False, (f"REFUSED: a sentence that no script of backflip has: {odd}",))
+    version = program_version()
+    with tempfile.TemporaryDirectory(prefix="backflip-rocq-") as folder:
+        fault, checked = _checked(Path(folder), text, arguments)
+    if fault:
+        return CheckReport(
+            False,
+            (f"{title}: NOT PROVED: Rocq rejects the script (which does not say that it is false)", *fault),
+        )
+    said = ", ".join(f"{key}={value}" for key, value in choices.items())
+    return CheckReport(
+        True,
+        (
+            f"{title}: ALL SIZES, {len(arguments)} theorems accepted by the kernel of {version}",
+            *([f"choices: {said}"] if said else []),
+            *(
+                f"{key}: states what backflip's claim of that name states; closed under the global context"
+                for key in arguments
+            ),
+            f"{text.count('Qed.'):,} lemmas; coqchk: {checked}",
+        ),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_CHARACTERS:
+            raise LayerError(
+                "file too large for a script", where=str(path), got=f"{path.stat().st_size:,} bytes"
+            )
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise LayerError("cannot read the file", where=str(path), got=str(fault)) from None
+
+
+def program_version() -> str:
+    """The version of coqc; LimitError where it is not installed."""
+    if not (shutil.which("coqc") and shutil.which("coqchk")):
+        raise LimitError(
+            "no Rocq to check the script with",
+            where="PATH",
+            expected="coqc and coqchk",
+            mend="install coq, 8.16 or later (Debian, Ubuntu: apt-get install --no-install-recommends coq); "
+            "a certificate needs none: backflip check FILE.json",
+        )
+    done = subprocess.run(["coqc", "--print-version"], capture_output=True, text=True, check=False)
+    return f"Rocq (Coq) {done.stdout.split()[0] if done.stdout.split() else 'of unknown version'}"
+
+
+# ---- what may stand in a script -----------------------------------------------------------------------
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences without comments; a sentence ends at a full stop before white space."""
+    return [" ".join(s.split()) for s in re.split(r"\.(?:\s+|$)", uncommented(text)) if s.strip()]
+
+
+def uncommented(text: str) -> str:
+    """The text with every comment, nested ones too, as one blank."""
+    parts, depth, place = [], 0, 0
+    for match in re.finditer(r"\(\*|\*\)", text):
+        if match[0] == "(*":
+            if depth == 0:
+                parts.append(text[place : match.start()])
+            depth += 1
+        elif depth:
+            depth -= 1
+            place = match.end()
+    return " ".join([*parts, "" if depth else text[place:]])
+
+
+def unexpected(text: str) -> str:
+    """The first sentence that no script has, or ""."""
+    for sentence in sentences(text):
+        command = sentence.lstrip("-+*{} ")
+        if FORBIDDEN.search(command):
+            return sentence[:100]
+        if command[:1].isupper() and not any(re.fullmatch(known, command) for known in SENTENCES):
+            return sentence[:100]
+    return ""
+
+
+# ---- the programs -------------------------------------------------------------------------------------
+
+
+def _checked(folder: Path, text: str, arguments: Mapping[str, Argument]) -> tuple[list[str], str]:
+    """What Rocq says against the script, line by line, or nothing and what coqchk found."""
+    from derive.rocq.export import LIBRARY, library
+    from derive.rocq.script import expected
+
+    for name, content in library().items():
+        (folder / name).write_text(content, encoding="utf-8")
+    (folder / "Script.v").write_text(text, encoding="utf-8")
+    lines = [
+        f"From {LIBRARY} Require Import {LIBRARY}.",
+        f"From {LIBRARY} Require Script.",
+        *expected(arguments, "Script"),
+    ]
+    (folder / "Expected.v").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    options = ["-q", "-Q", ".", LIBRARY]
+    for name in (LIBRARY, "Script", "Expected"):
+        code, output = _run(["coqc", *options, f"{name}.v"], folder)
+        if code:
+            return _complaint(name, output), ""
+    closed = output.count("Closed under the global context")
+    if closed != len(arguments):
+        return ["a theorem stands on an axiom", *output.splitlines()[:10]], ""
+    code, output = _run(["coqchk", "-silent", "-o", "-Q", ".", LIBRARY, f"{LIBRARY}.Expected"], folder)
+    if code or not re.search(r"\* Axioms:\s+<none>", output):
+        return ["coqchk does not agree", *output.splitlines()[-10:]], ""
+    return [], "no axioms"
+
+
+def _complaint(name: str, output: str) -> list[str]:
+    if name == "Expected":
+        return [
+            "a theorem of the script does not state what backflip's claim of that name states",
+            *output.splitlines()[-6:],
+        ]
+    return output.replace("./", "").strip().splitlines()[:12]
+
+
+def _run(command: list[str], folder: Path) -> tuple[int, str]:
+    """Return code and output; the program and what it started are ended where it takes too long."""
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise LimitError("Rocq did not finish", where=command[0], expected=f"at most {SECONDS} s") from None
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return process.returncode, output
