@@ -48,8 +48,8 @@ class Bounds:
             yield f"0 <= {names.form(form)} < {names.atom(extent)}", scope.within(form, extent, needed, found)
 
     def text(self) -> Lines:
-        lines = ["Section Sizes.", *self._sizes(), *self.lengths(), *self.reads()]
-        return [*lines, "End Sizes."]
+        lines = ["Section Sizes.", 'Set Default Proof Using "All".', *self._sizes()]
+        return [*lines, *self.lengths(), *self.reads(), "End Sizes."]
 
     def _sizes(self) -> Lines:
         names, listing = self.sides.names, self.listing

@@ -10,7 +10,7 @@ from typing import Any
 from derive.claim import Argument
 from derive.errors import LayerError
 from derive.layers.base import Layer
-from derive.rocq.script import Numbering, modules
+from derive.rocq.modules import Numbering, modules
 from derive.theorems import BETWEEN, proved_between, stated, theorems
 
 LIBRARY = "Backflip"
@@ -50,16 +50,20 @@ def between_script(name: str) -> str:
 def _text(
     title: str, choices: Mapping[str, Any], arguments: Mapping[str, Argument], numbers: Numbering
 ) -> str:
-    head = json.dumps({"title": title, "choices": dict(choices)})
     return "\n".join(
         [
-            f"{HEADER}{head} *)",
+            header(title, choices),
             *_guide(title, arguments),
             f"From {LIBRARY} Require Import {LIBRARY}.",
             *modules(arguments, numbers),
             "",
         ]
     )
+
+
+def header(title: str, choices: Mapping[str, Any]) -> str:
+    """The first line of a script: what it is of."""
+    return f"{HEADER}{json.dumps({'title': title, 'choices': dict(choices)})} *)"
 
 
 def _guide(title: str, arguments: Mapping[str, Argument]) -> list[str]:

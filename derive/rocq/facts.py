@@ -46,7 +46,7 @@ class Sides:
         rewriting = f"rewrite {', '.join(f'!{e}' for e in dict.fromkeys(equal))}. " if equal else ""
         proof = (
             f"Proof. intros {' '.join([*map(names.variable, letters), *named])}.\n"
-            f"  apply (certificate ({names.form(obligation.goal)})\n    ({positive})\n"
+            f"  apply (certificate {names.atom(obligation.goal)}\n    ({positive})\n"
             f"    ({nothing}) {scale}%positive).\n"
             f"  - intro _f. {also}nonnegative.\n  - {rewriting}ring.\n  - ring.\nQed."
         )
@@ -67,22 +67,17 @@ def _scaled(names: Names, obligation: Obligation, certificate: Certificate) -> t
     weights = [Fraction(c) for c, _ in certificate.products]
     weights += [Fraction(c) for _, multiplier in certificate.multiples for _, c in multiplier]
     scale = lcm(*(w.denominator for w in weights))
+    negated = f"(- {names.atom(obligation.goal)} - 1)"
     parts = []
     for text, numbers in certificate.products:
-        factors = [
-            f"(- ({names.form(obligation.goal)}) - 1)"
-            if i < 0
-            else f"({names.form(obligation.facts[i].form)})"
-            for i in numbers
-        ]
-        product = " * ".join(factors)
-        parts.append(
-            f"{int(Fraction(text) * scale)} * ({product})" if factors else str(int(Fraction(text) * scale))
-        )
+        factors = [negated if i < 0 else names.atom(obligation.facts[i].form) for i in numbers]
+        weight = int(Fraction(text) * scale)
+        product = factors if weight == 1 and factors else [str(weight), *factors]
+        parts.append(" * ".join(product))
     zeros = []
     for i, multiplier in certificate.multiples:
         form = Form.collect((tuple(sorted(m)), int(Fraction(c) * scale)) for m, c in multiplier)
-        zeros.append(f"({names.form(form)}) * ({names.form(obligation.facts[i].form)})")
+        zeros.append(f"{names.atom(form)} * {names.atom(obligation.facts[i].form)}")
     return " + ".join(parts) or "0", " + ".join(zeros) or "0", scale
 
 
@@ -152,7 +147,7 @@ class Scope:
             return f"({title} {' '.join(arguments)})" if arguments else title
         constant = obligation.goal.constant
         if constant is not None and constant >= 0:
-            return "(proj1 (Z.leb_le _ _) eq_refl)"
+            return f"(proj1 (Z.leb_le 0 {constant}) eq_refl)"
         return self._stated(obligation)
 
     def _stated(self, obligation: Obligation) -> str:

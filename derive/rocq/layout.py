@@ -137,26 +137,36 @@ class Layout:
     def _arguments(self, tensors: dict[str, str]) -> dict[str, str]:
         return {v: tensors.get(v, v) for v in self.listing.variables}
 
-    def _theorem(self) -> Lines:
-        listing = self.listing
-        tensors = {listing.names.tensor(t.name): self.flat(t) for t in listing.claim.setting.inputs}
-        arguments = self._arguments(tensors)
-        places = [p for p, _ in self.split]
-        right = " ".join([self._applied(listing.claim.right.tensor.name, arguments), *places])
-        ranges = [f"0 <= {v} < {n}" for v, n in self.user]
-        head = [
+    @cached_property
+    def _flattened(self) -> dict[str, str]:
+        """What stands for each variable of the theorem: tensors made of the user's arrays."""
+        inputs = self.listing.claim.setting.inputs
+        return self._arguments({self.listing.names.tensor(t.name): self.flat(t) for t in inputs})
+
+    def statement(self) -> Lines:
+        """The corollary without its proof, as one text; nothing where no axes are merged."""
+        if not self.wanted:
+            return []
+        arguments = self._flattened
+        title = self.listing.claim.right.tensor.name
+        right = " ".join([self._applied(title, arguments), *(p for p, _ in self.split)])
+        ranges = " -> ".join(f"0 <= {v} < {n}" for v, n in self.user)
+        lines = [
+            "Theorem theorem_in_pytorch_layout :",
             *self._quantified(),
-            f"  forall {' '.join(v for v, _ in self.user)} : Z, {' -> '.join(ranges)} ->",
+            f"  forall {' '.join(v for v, _ in self.user)} : Z, {ranges} ->",
+            f"  {self._left(arguments)} =\n  {right}.",
         ]
-        left = self._left(arguments)
+        return ["\n".join(lines)]
+
+    def _theorem(self) -> Lines:
+        arguments = self._flattened
         facts = " ".join(title for title, _ in self.stated.sizes())
         laws = " ".join(title for title, _ in self.stated.laws())
         given = " ".join(["theorem R", *arguments.values(), facts, *self._given(), laws])
         return [
             "(* the same in PyTorch's layout *)",
-            "Theorem theorem_in_pytorch_layout :",
-            *head,
-            f"  {left} =\n  {right}.",
+            *self.statement(),
             "Proof.",
             f"intros R {' '.join(arguments)} {facts} {laws}",
             f"  {' '.join([*(v for v, _ in self.user), *(f'{v}_range' for v, _ in self.user)])}.",

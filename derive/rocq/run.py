@@ -26,24 +26,14 @@ MOST_CHARACTERS = 20_000_000
 SECONDS = 900
 """How long one program may run."""
 
-SENTENCES = (
-    r"From Backflip Require Import Backflip",
-    r"Module [A-Za-z_][\w]*",
-    r"Section [A-Za-z_][\w]*",
-    r"End [A-Za-z_][\w]*",
-    r"(Variable|Variables|Hypothesis) .*",
-    r"(Definition|Lemma|Theorem) .*",
-    r"Proof",
-    r"Qed",
-    r'Set Default Proof Using "All"',
-    r"Add Ring [a-z_]+ : \(laws R\)",
-    r"Ltac algebra := ring( \[half_law\])?",
-    r"Local Notation .*",
-    r"Hint Rewrite [\w' ]+ : [a-z ]+",
+NOTHING_SUPPOSED = (
+    r"\* Theory: Set is predicative",
+    r"\* Axioms:\s+<none>",
+    r"\* Constants/Inductives relying on type-in-type:\s+<none>",
+    r"\* Constants/Inductives relying on unsafe \(co\)fixpoints:\s+<none>",
+    r"\* Inductives whose positivity is assumed:\s+<none>",
 )
-"""The sentences that begin with a capital letter in a script; tactics begin with a small one or a sign."""
-
-FORBIDDEN = re.compile(r"\b(admit|give_up|Admitted|Axioms?|Parameters?|Conjectures?|Abort)\b")
+"""What coqchk has to say of everything that the theorems stand on, Rocq's own library too."""
 
 
 def check_script(path: Path) -> CheckReport:
@@ -53,12 +43,16 @@ def check_script(path: Path) -> CheckReport:
     not such a script; LimitError where Rocq is not installed or takes too long.
     """
     from derive.recheck import CheckReport
-    from derive.rocq.export import claimed
+    from derive.rocq.export import claimed, header
+    from derive.rocq.sentences import unexpected
 
     text = _read(path)
     title, choices, arguments = claimed(text, str(path))
-    if odd := unexpected(text):
-        return CheckReport(False, (f"REFUSED: a sentence that no script of backflip has: {odd}",))
+    head, _, rest = text.partition("\n")
+    if head != header(title, choices):
+        return CheckReport(False, (f"REFUSED: the first line is not as backflip writes it: {head[:100]}",))
+    if odd := unexpected(rest):
+        return CheckReport(False, (f"REFUSED: what no script of backflip has: {odd}",))
     version = program_version()
     with tempfile.TemporaryDirectory(prefix="backflip-rocq-") as folder:
         fault, checked = _checked(Path(folder), text, arguments)
@@ -84,6 +78,8 @@ def check_script(path: Path) -> CheckReport:
 
 def _read(path: Path) -> str:
     try:
+        if not path.is_file():
+            raise LayerError("not a file", where=str(path))
         if path.stat().st_size > MOST_CHARACTERS:
             raise LayerError(
                 "file too large for a script", where=str(path), got=f"{path.stat().st_size:,} bytes"
@@ -107,46 +103,13 @@ def program_version() -> str:
     return f"Rocq (Coq) {done.stdout.split()[0] if done.stdout.split() else 'of unknown version'}"
 
 
-# ---- what may stand in a script -----------------------------------------------------------------------
-
-
-def sentences(text: str) -> list[str]:
-    """The sentences without comments; a sentence ends at a full stop before white space."""
-    return [" ".join(s.split()) for s in re.split(r"\.(?:\s+|$)", uncommented(text)) if s.strip()]
-
-
-def uncommented(text: str) -> str:
-    """The text with every comment, nested ones too, as one blank."""
-    parts, depth, place = [], 0, 0
-    for match in re.finditer(r"\(\*|\*\)", text):
-        if match[0] == "(*":
-            if depth == 0:
-                parts.append(text[place : match.start()])
-            depth += 1
-        elif depth:
-            depth -= 1
-            place = match.end()
-    return " ".join([*parts, "" if depth else text[place:]])
-
-
-def unexpected(text: str) -> str:
-    """The first sentence that no script has, or ""."""
-    for sentence in sentences(text):
-        command = sentence.lstrip("-+*{} ")
-        if FORBIDDEN.search(command):
-            return sentence[:100]
-        if command[:1].isupper() and not any(re.fullmatch(known, command) for known in SENTENCES):
-            return sentence[:100]
-    return ""
-
-
 # ---- the programs -------------------------------------------------------------------------------------
 
 
 def _checked(folder: Path, text: str, arguments: Mapping[str, Argument]) -> tuple[list[str], str]:
     """What Rocq says against the script, line by line, or nothing and what coqchk found."""
     from derive.rocq.export import LIBRARY, library
-    from derive.rocq.script import expected
+    from derive.rocq.expected import expected
 
     for name, content in library().items():
         (folder / name).write_text(content, encoding="utf-8")
@@ -162,11 +125,11 @@ def _checked(folder: Path, text: str, arguments: Mapping[str, Argument]) -> tupl
         code, output = _run(["coqc", *options, f"{name}.v"], folder)
         if code:
             return _complaint(name, output), ""
-    closed = output.count("Closed under the global context")
-    if closed != len(arguments):
+    closed = ["Closed under the global context"] * len(arguments)
+    if output.splitlines() != closed:
         return ["a theorem stands on an axiom", *output.splitlines()[:10]], ""
     code, output = _run(["coqchk", "-silent", "-o", "-Q", ".", LIBRARY, f"{LIBRARY}.Expected"], folder)
-    if code or not re.search(r"\* Axioms:\s+<none>", output):
+    if code or not all(re.search(line, output) for line in NOTHING_SUPPOSED):
         return ["coqchk does not agree", *output.splitlines()[-10:]], ""
     return [], "no axioms"
 
@@ -188,6 +151,7 @@ def _run(command: list[str], folder: Path) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         start_new_session=True,
     )
     try:
@@ -198,4 +162,8 @@ def _run(command: list[str], folder: Path) -> tuple[int, str]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+    if process.returncode < 0:
+        raise LimitError(
+            "Rocq was ended before it had finished", where=command[0], got=f"signal {-process.returncode}"
+        )
     return process.returncode, output

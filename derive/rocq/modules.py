@@ -263,19 +263,6 @@ def modules(arguments: Mapping[str, Argument], numbers: Numbering) -> Lines:
     return ["(* ---- the certificates of all side conditions ---- *)", *Sides(names, lemmas).text(), *lines]
 
 
-def expected(arguments: Mapping[str, Argument], script: str) -> Lines:
-    """The same definitions and statements again, each proved by nothing but the theorem of the script."""
-    lines: Lines = []
-    for key, argument in arguments.items():
-        listing = Listing(argument.claim)
-        stated = Statement(listing, inverted(argument))
-        title = module(key)
-        lines += [f"Module {title}.", *listing.section()]
-        lines += [f"Definition as_expected :\n  {stated.text()}\n  := {script}.{title}.theorem."]
-        lines += [f"End {title}.", f"Print Assumptions {title}.as_expected."]
-    return lines
-
-
 def module(key: str) -> str:
     """The module of a claim: 'input' and 'sum 1, 2 axes' have to be spelled as names."""
     return "Claim_" + re.sub(r"\W+", "_", key)
