@@ -9,9 +9,10 @@ from itertools import pairwise
 from derive.api import ProofResult
 from derive.between import theorem_between
 from derive.claim import Argument
-from derive.derivation import Line, lines
 from derive.document import checked, defined, printed, statement
 from derive.domain import supposed
+from derive.equations import Line, Numbers, lines
+from derive.equations import numbers as numbers_after
 from derive.errors import ProofError
 from derive.legend import CONVENTIONS, channels, hypotheses, letters
 from derive.notation.build import Builder
@@ -63,6 +64,9 @@ SIZES: Mapping[str, str] = {
     "u": "what that stride leaves over",
     "v": "",
     "w": "",
+    "e": "places by which a last window hangs over",
+    "m": "half of the factor, rounded down",
+    "b": "1 where the factor is even, 0 where it is odd",
 }
 BAND = "[0 ≤ u o - v i + t < w] is where entry i counts for place o"
 
@@ -110,18 +114,27 @@ def _counted(argument: Argument) -> str:
 
 def page(name: str) -> Page:
     """The document of a theorem between layers: definitions, chain and hypotheses of its parts."""
-    shown = {p.removesuffix(SHOWN): t for p, t in proved_between(name).items() if p.endswith(SHOWN)}
+    places = numbers(name)
+    shown = {p.removesuffix(SHOWN): (t, places[p]) for p, t in proved_between(name).items() if p in places}
     said = "Shown for two spatial axes; one and three are proved alike. Every equality is a checked step."
     blocks: list[Block] = [
         Paragraph((Strong("Theorem."), f" {theorem_between(name).says}")),
         Paragraph((Strong("Proof:"), f" {LABEL}. {said}")),
     ]
-    number = 0
-    for part, theorem in shown.items():
-        found = part_blocks(part, theorem, number)
-        number += len(general_lines(theorem))
-        blocks += found
+    for part, (theorem, place) in shown.items():
+        blocks += part_blocks(part, theorem, place.last - len(general_lines(theorem)))
     return Page((Code(name),), tuple(blocks))
+
+
+def numbers(name: str) -> dict[str, Numbers]:
+    """The equation of the theorem's document that each step of each printed part is in."""
+    found: dict[str, Numbers] = {}
+    before = 0
+    for part, theorem in proved_between(name).items():
+        if part.endswith(SHOWN):
+            found[part] = numbers_after(theorem.argument, before)
+            before = found[part].last
+    return found
 
 
 def general_lines(theorem: Theorem) -> tuple[Line, ...]:

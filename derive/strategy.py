@@ -6,16 +6,18 @@ Untrusted: the argument that comes out is believed only after `proof.theorem` ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
+from derive.certify import known
 from derive.check import upkeep
 from derive.claim import Argument, Claim, Step
 from derive.equality import same
 from derive.errors import ProofError
 from derive.expr import Apply, Expr, Read, Sum
+from derive.functions import INVERSE
 from derive.oracle import Oracle
-from derive.rules import Proposal, cancel, chain, collect, delta, guard, reindex, shear, unfold
+from derive.rules import Proposal, cancel, chain, collect, delta, divide, guard, reindex, shear, unfold
 from derive.steps import Context, replay, sizes_of
 
 Rule = Callable[[Context, Expr], Iterable[Proposal]]
@@ -30,6 +32,7 @@ SIDES: Mapping[str, tuple[Rule, ...]] = {
         guard.pin,
         reindex.narrow,
         shear.propose,
+        divide.propose,
         cancel.propose,
         collect.propose,
     ),
@@ -42,6 +45,7 @@ SIDES: Mapping[str, tuple[Rule, ...]] = {
         reindex.propose,
         reindex.narrow,
         shear.propose,
+        divide.propose,
         cancel.propose,
         collect.propose,
     ),
@@ -51,6 +55,8 @@ LAST: tuple[tuple[Rule, ...], ...] = ((), (reindex.propose,))
 """What the definition side may end with: one after the other is tried until the two sides meet."""
 
 MOST_STEPS = 600
+MOST_ENDS = 256
+"""Choices of first and last index values that are tried as a witness."""
 
 
 def argue(claim: Claim, oracle: Oracle) -> Argument:
@@ -64,9 +70,11 @@ def argue(claim: Claim, oracle: Oracle) -> Argument:
             expected="a certificate for each obligation",
             got=missing(claim, oracle),
         )
-    for whole, last in product(dict.fromkeys((shared(claim), frozenset())), LAST):
-        right, end = normalise(context, claim.right.body, rules("closed-form side", whole), oracle)
-        left, normal = normalise(context, claim.left, (*rules("definition side", whole), *last), oracle)
+    kept_whole = dict.fromkeys((shared(claim), frozenset()))
+    for early, whole, last in product(_inverses_first(claim), kept_whole, LAST):
+        right, end = normalise(context, claim.right.body, rules("closed-form side", whole, early), oracle)
+        opened = rules("definition side", whole, early)
+        left, normal = normalise(context, claim.left, (*opened, *last), oracle)
         if same(normal, end):
             break
     return Argument(claim, left, right, kept, witness(context, normal))
@@ -91,10 +99,25 @@ def _applies(expr: Expr) -> bool:
     return any(isinstance(f, Apply) for t in expr.terms for f in t.factors)
 
 
-def rules(side: str, kept: frozenset[str]) -> tuple[Rule, ...]:
-    """The rules of a side, the named tensors kept as they are."""
+def _inverses_first(claim: Claim) -> tuple[bool, ...]:
+    """Whether inverses are cancelled before entries are unfolded; as a second choice, where it can matter.
+
+    It can where what is inverted is a sum of entries that have a definition of their own.
+    """
+    setting = claim.setting
+    bodies = [d.body for d in (*setting.definitions, claim.right)]
+    factors = [f for b in bodies for t in b.terms for f in t.factors]
+    inverted = {f.of.tensor.name for f in factors if isinstance(f, Apply) and f.function == INVERSE}
+    summed = [t for d in setting.definitions if d.tensor.name in inverted for t in d.body.terms]
+    read = {f.tensor.name for t in summed for f in t.factors if isinstance(f, Read)}
+    return (False, True) if any(setting.definition(name) for name in read) else (False,)
+
+
+def rules(side: str, kept: frozenset[str], early: bool = False) -> tuple[Rule, ...]:
+    """The rules of a side, the named tensors kept as they are; `early` cancels before it unfolds."""
     own = unfold.keeping(kept) if kept else unfold.propose
-    return tuple(own if rule is unfold.propose else rule for rule in SIDES[side])
+    found = tuple(own if rule is unfold.propose else rule for rule in SIDES[side])
+    return (cancel.propose, *found) if early else found
 
 
 def normalise(
@@ -159,12 +182,23 @@ def missing(claim: Claim, oracle: Oracle) -> str:
 
 
 def witness(context: Context, normal: Expr) -> dict[str, int]:
-    """Sizes and indices at which the hypotheses hold and the first guard is open: lengths 1, the rest 0.
+    """Sizes and indices at which the hypotheses hold and the first guard is open: lengths 1, other sizes 0.
 
     A size is a length where a hypothesis about it alone fails at 0. A layer of one pixel, one tap and one
-    channel satisfies what convolutions ask; a claim that needs another witness fails the check.
+    channel satisfies what convolutions ask. Indices are 0, or the last of their range where the guard is
+    open only there; a claim that needs another witness fails the check.
     """
     alone = [f for f in context.setting.facts if len(f.form.names) == 1]
     lengths = {size for f in alone for size in f.form.names if not f.holds({size: 0})}
-    indices = [*context.free, *(i for t in normal.terms[:1] for i in t.indices)]
-    return {n: int(n in lengths) for n in sizes_of(context.setting)} | {i.name: 0 for i in indices}
+    sizes = {n: int(n in lengths) for n in sizes_of(context.setting)}
+    term = normal.terms[0] if normal.terms else Sum((), (), ())
+    indices = (*context.free, *term.indices)
+    facts = known(context.setting, indices, term.conditions)
+    zeros = sizes | {i.name: 0 for i in indices}
+    last = {i.name: int(i.extent.evaluate(sizes)) - 1 for i in indices}
+    moved = [n for n in last if last[n] > 0 and any(n in f.form.names for f in facts if not f.holds(zeros))]
+    for chosen in islice(product((False, True), repeat=len(moved)), MOST_ENDS):
+        found = zeros | {n: last[n] for n, end in zip(moved, chosen, strict=True) if end}
+        if all(f.holds(found) for f in facts):
+            return found
+    return zeros

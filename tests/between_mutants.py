@@ -56,6 +56,8 @@ def changed(definition: Definition) -> Iterator[tuple[str, Expr]]:
 
 def changed_terms(term: Sum, free: tuple[Index, ...]) -> Iterator[tuple[str, Sum]]:
     yield "doubled", replace(term, coefficient=term.coefficient * 2)
+    if not term.conditions and not term.factors:
+        yield "negated", replace(term, coefficient=-term.coefficient)
     for c, condition in enumerate(term.conditions):
         rest = term.conditions[:c] + term.conditions[c + 1 :]
         yield f"without {condition}", replace(term, conditions=rest)

@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -31,21 +32,25 @@ from derive.judge_field import judge_with_field
 from derive.layers import registry
 from derive.oracle import Oracle, stored_oracle
 from derive.proof import theorem
+from derive.recheck import recheck
 from derive.rules import guard, shear
 from derive.search import search
 from derive.steps import Context, replay, sizes_of
 from derive.strategy import argue
-from derive.theorems import LABEL, between_certificate, proved_between, recheck
+from derive.theorems import LABEL, between_certificate, proved_between
 
 NAMED = (
     "strided-convolution", "transposed-convolution", "fractional-stride", "downsample-gradient",
     "upsample-gradient", "mean-pooling", "mean-pooling-gradient", "nearest-adjoint",
     "convolution-input-gradient", "pointwise", "flipped-kernel", "stacked", "multichannel",
     "bilinear-adjoint", "adjoint", "full-correlation", "gradient-is-a-convolution", "softmax-cross-entropy",
+    "mean-pooling-inside", "mean-pooling-padded", "adaptive-mean-pooling", "adaptive-selection",
+    "linear-upsampling", "linear-upsampling-corners",
 )  # fmt: skip
 ALL = sorted(theorems_between())
 PARTS = [(name, rank, part) for name in ALL for rank in RANKS for part in theorem_between(name).claims(rank)]
 TWO = [(name, part) for name, rank, part in PARTS if rank == 2]
+LONG = [(name, part) for name, part in TWO if name.startswith("linear-upsampling")]
 
 
 def claim_of(name: str, rank: int, part: str) -> Claim:
@@ -95,19 +100,37 @@ def test_sympy_agrees_at_a_size(name: str, part: str) -> None:
     assert verdict.ok and any("SymPy" in line for line in verdict.lines)
 
 
-@pytest.mark.parametrize(("name", "part"), TWO)
-def test_false_versions_are_refused(name: str, part: str) -> None:
+@cache
+def searching() -> Oracle:
+    """The stored certificates, and a search for others; what it does not find is not searched for again."""
+    return Oracle(dict(stored_oracle().stored), search)
+
+
+def refuse_false_versions(name: str, part: str, most: int = 1000) -> None:
     """Whatever change of the right side the judge finds false at some size, the prover must refuse."""
     claim = claim_of(name, 1, part)
-    refused = 0
-    oracle = Oracle(dict(stored_oracle().stored), search)
-    for said, mutant in mutants(claim):
+    refused, damaged = 0, list(mutants(claim))
+    for said, mutant in (d for first in range(7) for d in damaged[first::7]):
+        if refused == most:
+            break
         if false_somewhere(mutant, claim):
             with pytest.raises(ProofError):
-                theorem(argue(mutant, oracle))
+                theorem(argue(mutant, searching()))
                 pytest.fail(f"{name}, {part}: a false version was proved: {said}")
             refused += 1
     assert refused >= 2, f"only {refused} false versions tried"
+
+
+@pytest.mark.parametrize(("name", "part"), TWO)
+def test_false_versions_are_refused(name: str, part: str) -> None:
+    """Every false version; of linear upsampling, whose proofs take long to fail, some."""
+    refuse_false_versions(name, part, 3 if (name, part) in LONG else 1000)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("name", "part"), LONG)
+def test_all_false_versions_are_refused(name: str, part: str) -> None:
+    refuse_false_versions(name, part)
 
 
 def false_somewhere(mutant: Claim, claim: Claim) -> bool:
@@ -298,7 +321,7 @@ def test_the_list(tmp_path: Path) -> None:
         ("--theorem", "pointwise", "Conv2d"),
         ("--theorem", "pointwise", "--input", "1,1,3,3"),
         ("--theorem", "pointwise", "--json", "--format", "text"),
-        ("Conv2d", "--all-sizes", "--format", "text"),
+        ("Conv2d", "--format", "text"),
     ],
 )
 def test_what_does_not_go_together(args: tuple[str, ...], tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from between_cases import BILINEAR, CASES
+from between_defined import DEFINED
 from between_torch import Sized, Sizes, Tensors, torch
 from evaluate import Evaluator, draw
 
@@ -90,5 +91,5 @@ def test_softmax_and_cross_entropy_in_torch(part: str, wrong: bool) -> None:
 
 
 def test_every_part_has_a_case() -> None:
-    cases = {*CASES, *(("softmax-cross-entropy", part) for part in ENTROPY)}
+    cases = {*CASES, *DEFINED, *(("softmax-cross-entropy", part) for part in ENTROPY)}
     assert cases == {(n, part) for n, t in theorems_between().items() for part in t.claims(2)}
