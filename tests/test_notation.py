@@ -140,11 +140,13 @@ def tensor(title: str) -> Tensor:
     return Tensor(title, tuple(map(Form.of, (2, 2, 3, 5))), ((0,), (1, 2), (3,)))
 
 
-def test_group_and_channel_are_one_index_and_hidden_axes_vanish() -> None:
+def test_group_and_channel_are_one_index_and_hidden_axes_of_extent_1_vanish() -> None:
     read = Read(tensor("input"), (name("n"), name("g"), name("c"), name("i_h")))
     assert text.written(Builder().read(read)) == "input[n,3*g + c,i_h]"
-    hidden = Tensor("input", read.tensor.shape, ((1, 2), (3,)))
+    longer = Tensor("input", read.tensor.shape, ((1, 2), (3,)))
+    hidden = Tensor("input", (Form.of(1), *read.tensor.shape[1:]), ((1, 2), (3,)))
     assert text.written(Builder().read(Read(hidden, read.index))) == "input[3*g + c,i_h]"
+    assert text.written(Builder().read(Read(longer, read.index))) == "input[n,3*g + c,i_h]"
 
 
 def summed(coefficient: Fraction = Fraction(1), sign: int = 1) -> Expr:
@@ -289,6 +291,8 @@ def test_inverses_are_one_fraction_and_equal_factors_a_power() -> None:
     assert latex.written(node).startswith(r"\frac{G_{n,3\,g + c,i_{h}}\,\exp(G")
     assert text.written(Builder().expr(single(x, x))) == f"input[{short}]^2"
     assert text.written(Builder().expr(single(Apply("recip", x)))) == f"1/input[{short}]"
+    roots = Builder().expr(single(*[Apply("rsqrt", x)] * 2))
+    assert text.written(roots) == f"1/(sqrt(input[{short}]))^2"
     partial = Partial(g, x)
     assert text.written(Builder().expr(single(partial, Apply("recip", x), g))).endswith(
         f"/input[{short}]*∂grad_output[{short}]/∂input[{short}]"

@@ -1,6 +1,6 @@
 """Owns the passage from the index language, and from expanded entries, to typeset nodes.
 
-Internal axes become the user's here (group and channel one index, hidden axes gone), and here the
+Internal axes become the user's here (group and channel one index, hidden axes of extent 1 gone), and here the
 order of terms is decided: it follows indices and sizes, never a container's or SymPy's order.
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum
-from derive.index import Condition, Form, Index, Monomial, Within, Zero
+from derive.expr import Apply, Definition, Expr, Factor, Partial, Read, Sum, Tensor
+from derive.index import ONE, Condition, Form, Index, Monomial, Within, Zero
 from derive.layers.base import flat_index
 from derive.notation.expanded import Monic, entry, monomials, polynomial, rational
 from derive.notation.functions import applied, multiplied
@@ -100,7 +100,8 @@ class Builder:
         return _plus(left), _plus(right)
 
     def read(self, read: Read) -> Entry:
-        return Entry(read.tensor.name, tuple(self.form(f) for f in flat_index(read.tensor, read.index)))
+        seen = flat_index(unhidden(read.tensor), read.index)
+        return Entry(read.tensor.name, tuple(map(self.form, seen)))
 
     def factor(self, factor: Factor) -> Node:
         match factor:
@@ -148,7 +149,10 @@ class Builder:
         return terms[0][1] if len(terms) == 1 and not terms[0][0] else Plus(terms)
 
     def left(self, definition: Definition) -> Entry:
-        return self.read(definition.left)
+        """The defined entry; an index of extent 1 is written 0 where the body does not name it."""
+        named = frozenset().union(*(t.names - t.bound for t in definition.body.terms))
+        pairs = zip(definition.indices, definition.left.index, strict=True)
+        return self.read(Read(definition.tensor, tuple(i.form if i.name in named else f for i, f in pairs)))
 
     def words(self, text: str) -> Inline:
         """Running text in which tensors and equations of an index become formulas.
@@ -174,6 +178,17 @@ _TENSOR = (
 _NAME = r"\b[A-Za-z]\w*'*"
 _TERM = r"[\w']+(?:\*[\w']+)*"
 _FORM = rf"-?{_TERM}(?: [+-] {_TERM})*"
+
+
+def unhidden(tensor: Tensor) -> Tensor:
+    """The tensor with every hidden axis that may be longer than 1 seen as an axis of its own.
+
+    Over symbolic sizes the batch axis of an unbatched layer is as long as the size says; a sum over it whose
+    index stood nowhere else would be read as a multiple.
+    """
+    used = {axis for group in tensor.layout for axis in group}
+    hidden = (((axis,), extent) for axis, extent in enumerate(tensor.shape) if axis not in used)
+    return replace(tensor, layout=tuple(sorted((*tensor.layout, *(g for g, e in hidden if e != ONE)))))
 
 
 def parsed(text: str) -> Form:

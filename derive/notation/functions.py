@@ -65,11 +65,12 @@ def multiplied(factors: Sequence[Named]) -> list[Node]:
 
 
 def _inverted(function: str, argument: Node, count: int) -> Node:
-    """What stands below: a power of the argument, or of its root: x^(3/2)."""
-    if function == "rsqrt" and count % 2:
-        halves = Over(Number(str(count)), Number("2"))
-        return Root(argument) if count == 1 else Power(argument, halves)
-    return _powered(argument, count // 2 if function == "rsqrt" else count)
+    """What stands below: a power of the argument, or of its root: x^(3/2); even powers of a root as such."""
+    if function != "rsqrt":
+        return _powered(argument, count)
+    if count == 1 or count % 2 == 0:
+        return _powered(Root(argument), count)
+    return Power(argument, Over(Number(str(count)), Number("2")))
 
 
 def _powered(node: Node, count: int) -> Node:
