@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from derive import cli as derive_cli
-from derive.cli import needed_shape, read_layer
+from derive.cli_shared import needed_shape, read_layer
 from derive.errors import LimitError
 from derive.terminal import Exits, Verb, examples, one_shape
 

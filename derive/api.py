@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field
-from functools import partial
-from math import ceil, log2
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from derive.certificate import MOST_CHARACTERS
 from derive.derivation import Derivation
 from derive.derivation import differentiate as differentiate_layer
 from derive.document import statement
 from derive.domain import supposed
-from derive.errors import BackflipError, LayerError
+from derive.errors import LayerError
 from derive.graph import Graph
-from derive.instance import claim_at
 from derive.layers.base import Layer
 from derive.proof import Theorem
-from derive.theorems import LABEL, certificate_digest, certificate_text, recheck, theorems
+from derive.recheck import CheckReport, check_file
+from derive.symbolic import SymbolicDerivation, derivations, operands, usual
+from derive.theorems import LABEL, certificate_digest, certificate_text, theorems
 
 if TYPE_CHECKING:
     from derive.graph_derivation import GraphDerivation
@@ -38,6 +36,7 @@ class ProofResult:
         assumptions: what they suppose.
         report: what was done, line by line.
         certificate_digest: sha256 of the certificate file of the underlying theorems.
+        choices: the discrete choices of a theorem for all sizes.
     """
 
     ok: bool
@@ -48,6 +47,7 @@ class ProofResult:
     report: tuple[str, ...]
     certificate_digest: str
     certificate: str = field(default="", repr=False)
+    choices: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         data = {key: value for key, value in asdict(self).items() if key != "certificate"}
@@ -67,6 +67,9 @@ def prove(
     input_shape: Any = None,
     *,
     progress: Progress | None = None,
+    factorised: bool = False,
+    executor: Executor | None = None,
+    jobs: int | None = None,
     **choices: Any,
 ) -> ProofResult:
     """Prove a layer's gradients and forward form.
@@ -76,9 +79,20 @@ def prove(
         input_shape: proves every entry of every gradient at this shape; None proves for all sizes. Of a Graph
             with several inputs a dict, input -> shape; it is needed.
         progress: called as the exhaustive proof goes on.
+        factorised: at a shape, decide axis by axis: milliseconds, label "... modulo factorisation".
+        executor: at a shape, any concurrent.futures.Executor to spread the comparisons over.
+        jobs: at a shape, processes of our own; None: as many as cores where the work takes seconds.
 
-    Raises LayerError on a wrong shape or choice, LimitError where the work would be too large.
+    Raises LayerError on a wrong shape or choice, LimitError where the work would be too large or a factorised
+    proof meets a claim that does not fall into axes.
     """
+    at_size = isinstance(layer, Layer) and input_shape is not None
+    if not at_size and (factorised or executor is not None or jobs is not None):
+        raise LayerError(
+            "factorised, executor and jobs go with a layer at a shape",
+            where="prove",
+            got="no input_shape" if input_shape is None else type(layer).__name__,
+        )
     if isinstance(layer, Graph):
         return _prove_graph(layer, input_shape, choices)
     if isinstance(layer, type):
@@ -87,7 +101,7 @@ def prove(
         raise LayerError("discrete choices go with a class", where="prove", got=", ".join(choices))
     if input_shape is None:
         return prove_all_sizes(type(layer), layer.own_choices())
-    return prove_at(layer, tuple(input_shape), progress)
+    return prove_at(layer, tuple(input_shape), progress, factorised=factorised, executor=executor, jobs=jobs)
 
 
 def _prove_graph(graph: Graph, shapes: Any, options: dict[str, Any]) -> ProofResult:
@@ -108,25 +122,65 @@ def differentiate(
 def differentiate(
     layer: Graph, input_shape: Any, wrt: str | Sequence[str] = "all", **options: Any
 ) -> dict[str, GraphDerivation]: ...
+@overload
 def differentiate(
-    layer: Layer | Graph, input_shape: Any, wrt: str | Sequence[str] = "all", **options: Any
+    layer: type[Layer] | Layer, input_shape: None = None, wrt: str | Sequence[str] = "all", **options: Any
+) -> dict[str, SymbolicDerivation]: ...
+def differentiate(
+    layer: Layer | Graph | type[Layer],
+    input_shape: Any = None,
+    wrt: str | Sequence[str] = "all",
+    **options: Any,
 ) -> Any:
-    """The derivations of the gradients of a layer, or of a Graph or Sequential, at an input shape.
+    """The derivations of the gradients of a layer, or of a Graph or Sequential, at an input shape or for all.
 
     Args:
-        layer: for example Conv2d(3, 8, 3, stride=2), or Sequential(Conv2d(1, 2, 3), ReLU()).
+        layer: for example Conv2d(3, 8, 3, stride=2), or Sequential(Conv2d(1, 2, 3), ReLU()); or a class such
+            as Conv2d, for all sizes.
         input_shape: PyTorch's shape, with or without the batch axis; of a graph with several inputs a dict.
-        wrt: "all", one differentiable operand (of a graph a tensor: "x", "0.weight"), or several.
-        options: training=True for a graph in training mode.
+            None derives for all sizes: of a class with the discrete choices given as options, of a layer
+            with its own.
+        wrt: "all", one differentiable operand (of a graph a tensor: "x", "0.weight"; for all sizes also
+            "output"), or several.
+        options: training=True for a graph in training mode; of a class choices such as bias=False.
 
-    Returns a mapping from operand to its Derivation (of a graph, from tensor to its GraphDerivation). Raises
-    LayerError where there is no such operand or the shape does not fit.
+    Returns a mapping from operand to its Derivation (of a graph, from tensor to its GraphDerivation; for all
+    sizes to its SymbolicDerivation). Raises LayerError where there is no such operand or choice, or the shape
+    does not fit.
     """
     if isinstance(layer, Graph):
-        from derive.graph_derivation import differentiate_graph
+        return _differentiate_graph(layer, input_shape, wrt, options)
+    if isinstance(layer, type):
+        return _differentiate_class(layer, input_shape, wrt, options)
+    if options:
+        raise LayerError("discrete choices go with a class", where="differentiate", got=", ".join(options))
+    if input_shape is None:
+        return _differentiate_class(type(layer), None, wrt, layer.own_choices())
+    return differentiate_layer(layer, input_shape, wrt)
 
-        return differentiate_graph(layer, input_shape, wrt, **options)
-    return differentiate_layer(layer, input_shape, wrt, **options)
+
+def _differentiate_graph(
+    graph: Graph, shapes: Any, wrt: str | Sequence[str], options: dict[str, Any]
+) -> dict[str, GraphDerivation]:
+    from derive.graph_derivation import differentiate_graph
+
+    if shapes is None:
+        raise LayerError("a graph is derived at given shapes", where="input_shape", got="None")
+    return differentiate_graph(graph, shapes, wrt, **options)
+
+
+def _differentiate_class(
+    kind: type[Layer], shape: Any, wrt: str | Sequence[str], choices: dict[str, Any]
+) -> dict[str, SymbolicDerivation]:
+    """The derivations for all sizes; "all" is by every operand."""
+    if shape is not None:
+        raise LayerError(
+            "a class is derived for all sizes",
+            where="input_shape",
+            expected=f"None, or a layer such as {kind.examples[0][0]}",
+            got=repr(shape),
+        )
+    return derivations(kind, choices, operands(kind, choices) if wrt == "all" else wrt)
 
 
 def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
@@ -149,20 +203,8 @@ def prove_all_sizes(kind: type[Layer], choices: dict[str, Any]) -> ProofResult:
         tuple(report),
         certificate_digest(kind, full),
         certificate_text(kind, full),
+        full,
     )
-
-
-def usual(kind: type[Layer], choices: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the layers of a class suppose: of its examples, those with the most of these choices."""
-    from derive.spelling import parse_layer
-
-    ranked: dict[int, dict[str, None]] = {}
-    for text, shape in kind.examples:
-        layer = parse_layer(text)
-        own = layer.choices(shape)
-        fit = sum(own.get(key) == choice for key, choice in choices.items())
-        ranked.setdefault(fit, {}).update(dict.fromkeys(layer.assumptions()))
-    return tuple(ranked[max(ranked)]) if ranked else ()
 
 
 def _theorem_lines(key: str, theorem: Theorem) -> list[str]:
@@ -174,88 +216,20 @@ def _theorem_lines(key: str, theorem: Theorem) -> list[str]:
     return [head]
 
 
-def prove_at(layer: Layer, shape: tuple[int, ...], progress: Progress | None) -> ProofResult:
-    """Every entry of every gradient and of the forward form at a shape, by the independent judges."""
-    from derive.judge import judge_at_size
+def prove_at(
+    layer: Layer, shape: tuple[int, ...], progress: Progress | None = None, **options: Any
+) -> ProofResult:
+    """Every entry of every gradient and of the forward form at a shape, by the independent judges.
 
-    layer.operands(shape)
-    sizes, choices = layer.sizes(shape), layer.choices(shape)
-    proved = theorems(type(layer), choices)
-    report: list[str] = []
-    identities, powers, exhaustive = 0, list[int](), 0
-    ok = True
-    for key, theorem in proved.items():
-        verdict = judge_at_size(
-            claim_at(theorem.claim, sizes),
-            layer,
-            sizes,
-            key=key,
-            shape=shape,
-            progress=partial(progress, theorem.claim.name) if progress else None,
-        )
-        ok = ok and verdict.ok
-        identities += verdict.identities
-        exhaustive += 0 if verdict.power else verdict.identities
-        powers += [verdict.power] * bool(verdict.power)
-        report += [f"{theorem.claim.name}: {line}" for line in verdict.lines]
-        if verdict.difference is not None:
-            report.append(f"{theorem.claim.name}: REFUTED: {verdict.difference}")
-    label = size_label(exhaustive, powers) if ok else "REFUTED"
-    statements = [statement(claim_at(t.claim, sizes)) for t in proved.values()]
-    return ProofResult(
-        ok,
-        label,
-        identities,
-        "\n".join(statements),
-        (
-            f"sizes: {', '.join(f'{n}={v}' for n, v in sizes.items())}",
-            f"instance of theorems labelled {LABEL}, hypotheses checked at these sizes",
-            *layer.assumptions(),
-            *supposed([t.claim for t in proved.values()]),
-        ),
-        tuple(report),
-        certificate_digest(type(layer), choices),
-        certificate_text(type(layer), choices),
-    )
-
-
-def size_label(exhaustive: int, powers: Sequence[int]) -> str:
-    """The label of several claims at a size: entries compared exhaustively, and the weakest of the others.
-
-    A claim missed with probability 2^-k each: one of n is missed with at most n times that.
+    Args:
+        options: executor, jobs and factorised as `networks.prove_many` takes them.
     """
-    if not powers:
-        return f"THIS SIZE, {exhaustive:,} identities, exhaustive"
-    power = -ceil(log2(sum(2.0**-k for k in powers)))
-    return f"CHECKED, miss probability <= 2^-{power}"
+    from derive.networks import prove_many
 
-
-@dataclass(frozen=True)
-class CheckReport:
-    """What re-checking a certificate file found."""
-
-    ok: bool
-    lines: tuple[str, ...]
-
-
-def check_file(path: str | Path) -> CheckReport:
-    """Replay a certificate file with the checker alone; LayerError where it cannot be read as one."""
-    file = Path(path)
-    try:
-        if file.stat().st_size > MOST_CHARACTERS:
-            raise LayerError(
-                "file too large for a certificate", where=str(path), got=f"{file.stat().st_size:,} bytes"
-            )
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as fault:
-        raise LayerError("cannot read the file", where=str(path), got=str(fault)) from None
-    try:
-        title, lines = recheck(text, str(path))
-    except LayerError:
-        raise
-    except BackflipError as refusal:
-        return CheckReport(False, (f"REFUSED: {refusal}",))
-    return CheckReport(True, (f"{title}: every theorem holds, for the choices below", *lines))
+    (found,) = prove_many(
+        [(layer, shape)], progress=progress, second_opinions=not options.get("factorised"), **options
+    )
+    return found
 
 
 __all__ = ["CheckReport", "Derivation", "ProofResult", "check_file", "differentiate", "prove"]

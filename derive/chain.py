@@ -14,7 +14,7 @@ from derive.notation.build import Builder
 from derive.notation.tree import Elided, Inline, Node, Plus
 
 if TYPE_CHECKING:
-    from derive.derivation import Line
+    from derive.equations import Line
 
 MOST_TERMS = 4
 """Terms of a sum that a line writes out; of a longer sum those that the step has changed come first."""

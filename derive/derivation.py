@@ -1,52 +1,33 @@
 """Owns the derivation of one gradient at given sizes: the theorem for all sizes as a chain of lines.
 
-The chain runs from the derivative of the loss through the steps of the definition side to the normal
-form, and from there through the steps of the closed-form side, read backwards, to the closed form. Every
-line is a checked step (or a run of checked steps of one rule) of the theorem at these sizes.
+Every line is a checked step (or a run of checked steps of one rule) of the theorem at these sizes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from derive.claim import Argument, Claim, Step
+from derive.claim import Claim
+from derive.equations import Line, lines, living
 from derive.errors import LayerError, ProofError
-from derive.expr import Definition, Expr, Read, single
-from derive.index import ONE, Condition, Form, Within
+from derive.expr import Definition
 from derive.instance import claim_at, expr_at, numbers
 from derive.layers.base import Layer, internal_index, user_shape
 from derive.proof import Theorem
 from derive.theorems import LABEL, theorems
+from derive.writing import Shown
 
 if TYPE_CHECKING:
     import sympy
 
-
-@dataclass(frozen=True)
-class Line:
-    """One checked equality of a derivation: lhs = rhs, why, by which rule, with which label."""
-
-    lhs: Expr
-    rhs: Expr
-    reason: str
-    rule: str
-    label: str
-    claim: Claim
-
-    def to_sympy(self) -> sympy.Basic:
-        """Eq(lhs, rhs), unevaluated, both sides as SymPy sums; see `derive.meaning.to_sympy`."""
-        from derive.meaning import equation
-
-        return equation(self.claim, self.lhs, self.rhs)
+    from derive.notation.tree import Page
 
 
 @dataclass(frozen=True, repr=False)
-class Derivation:
+class Derivation(Shown):
     """The derivation of the gradient with respect to `wrt` at `input_shape`.
 
     Attributes:
@@ -156,129 +137,10 @@ class Derivation:
         inner = internal_index(self.general.target, where, self.sizes)
         return {i.name: v for i, v in zip(self.claim.indices, inner, strict=True)}
 
-    def to_text(self) -> str:
-        return self._rendered("text")
+    def _page(self) -> Page:
+        from derive.document import page
 
-    def to_latex(self, style: str = "fragment") -> str:
-        return self._rendered("latex", style)
-
-    def to_html(self) -> str:
-        return self._rendered("html")
-
-    def to_markdown(self) -> str:
-        return self._rendered("md")
-
-    def _rendered(self, format: str, style: str = "fragment") -> str:
-        from derive.document import render
-
-        return render({self.wrt: self}, format, style)
-
-    def save(self, path: str | Path) -> None:
-        """Write the document; the suffix decides the format (.tex standalone, .pdf, .html, .md, .txt)."""
-        from derive.document import save
-
-        save({self.wrt: self}, path)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: HTML, else LaTeX, else plain text."""
-        return {
-            "text/latex": self.to_latex(),
-            "text/html": self.to_html(),
-            "text/plain": self.to_text(),
-        }
-
-
-Rewrite = Callable[[Expr], Expr]
-Instantiate = Callable[[Form], Form]
-
-
-def lines(argument: Argument, claim: Claim, rewrite: Rewrite, instantiate: Instantiate) -> tuple[Line, ...]:
-    """The argument as one chain: left steps forwards, right steps backwards, joined at the normal form."""
-    forward = _merged(argument.claim.left, argument.left_steps)
-    normal = forward[-1][1] if forward else argument.claim.left
-    backward = _merged(argument.claim.right.body, argument.right_steps)
-    if backward:
-        # the two normal forms are the same up to names and order, which the checker has compared
-        backward[-1] = (backward[-1][0], normal, backward[-1][2])
-    chain = [(r[0], r[1], _reason(r, instantiate, False), r[2][0].rule) for r in forward]
-    chain += [(r[1], r[0], _reason(r, instantiate, True), r[2][0].rule) for r in reversed(backward)]
-    pictured = [(rewrite(a), rewrite(b), reason, rule) for a, b, reason, rule in chain]
-    body = [Line(a, b, reason, rule, LABEL, claim) for a, b, reason, rule in pictured if a != b]
-    if body:
-        named = f"closed form: {claim.right.role}"
-        body.append(Line(body[-1].rhs, single(claim.right.left), named, "definition", LABEL, claim))
-    return tuple(body)
-
-
-def living(expr: Expr) -> Expr:
-    """The expression without terms that have a bracket [0 <= form < 0]: they are 0."""
-    return Expr(tuple(t for t in expr.terms if not any(map(_empty, t.conditions))))
-
-
-def _empty(condition: Condition) -> bool:
-    """Whether no number can meet the condition."""
-    high = condition.high.constant if isinstance(condition, Within) else None
-    return high is not None and high <= 0
-
-
-Run = tuple[Expr, Expr, tuple[Step, ...]]
-
-FLIPPED = "the kernel is read backwards (flipped)"
-NARROWED = "the bracket's own range"
-
-
-def _merged(start: Expr, steps: Sequence[Step]) -> list[Run]:
-    """Runs of one rule with one reason as one line: (before, after, the steps)."""
-    runs: list[Run] = []
-    befores = (start, *(s.after for s in steps[:-1]))
-    pairs = zip(befores, steps, strict=False)
-    for _, group in groupby(pairs, key=lambda pair: (pair[1].rule, _kind(*pair))):
-        members = tuple(group)
-        runs.append((members[0][0], members[-1][1].after, tuple(step for _, step in members)))
-    return runs
-
-
-def _kind(before: Expr, step: Step) -> str:
-    """The reason of a step; of a change of variable what it does, in words."""
-    if step.rule != "reindex":
-        return step.reason
-    if step.reason.endswith(NARROWED):
-        return NARROWED
-    index = step.arguments["index"]
-    if step.arguments["backward"].coefficient(index) != -ONE:
-        return ""
-    factors = before.terms[step.arguments["term"]].factors
-    kernels = [f for f in factors if isinstance(f, Read) and f.tensor.name == "weight" and index in f.names]
-    return FLIPPED if kernels else "read in the other direction"
-
-
-def _backwards(run: Run) -> str:
-    """What is said of a run that is read from its result to its start, where its own words would mislead."""
-    before, after, steps = run
-    if steps[0].rule == "delta":
-        return "one value written as a sum with a delta"
-    if steps[0].rule != "guard":
-        return steps[0].reason
-    more = _brackets(before) - _brackets(after)
-    if more > 0:
-        return "the brackets that the equation implies are written out"
-    return "brackets that the others imply are left out" if more < 0 else "brackets in another form"
-
-
-def _brackets(expr: Expr) -> int:
-    return sum(len(term.conditions) for term in expr.terms)
-
-
-def _reason(run: Run, instantiate: Instantiate, backwards: bool) -> str:
-    """What is said of a run; a change of variable is spelled out with the sizes in it."""
-    before, _, steps = run
-    rule = steps[0].rule
-    if rule != "reindex":
-        return _backwards(run) if backwards else steps[0].reason
-    real = [s for s in steps if instantiate(s.arguments["extent"]) != ONE] or list(steps)
-    changes = dict.fromkeys(f"{s.arguments['new']} = {instantiate(s.arguments['backward'])}" for s in real)
-    kind = _kind(before, steps[0])
-    return f"change of variable {', '.join(changes)}" + (f": {kind}" if kind else "")
+        return page({self.wrt: self})
 
 
 def differentiate(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from derive.chain import joined, reason, right_side
 from derive.claim import Claim
-from derive.derivation import living
 from derive.entries import Entries, Row, entries
+from derive.equations import living
 from derive.errors import LayerError, ProofError
-from derive.expr import Definition
+from derive.expr import Definition, Expr
 from derive.family import family, given, helper_definitions
-from derive.instance import tidy, unit_values
+from derive.instance import tidy, tidy_definition, unit_values
 from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed, tables_shown
 from derive.legend_nonlinear import Slope, applied_functions, domain, indicators, internal, results, shifts
 from derive.notation.build import Builder, entry, polynomial
@@ -44,7 +44,8 @@ from derive.steps import sizes_of
 from derive.writing import SUFFIXES, printed, save_page
 
 if TYPE_CHECKING:
-    from derive.derivation import Derivation, Line
+    from derive.derivation import Derivation
+    from derive.equations import Line
 
 __all__ = ["SUFFIXES", "checked", "defined", "expanded", "page", "printed", "render", "save", "save_page"]
 
@@ -172,9 +173,13 @@ def section(item: Numbered) -> list[Block]:
 
 def chain(item: Numbered, builder: Builder) -> tuple[Link, ...]:
     """The links of a derivation; refuses one whose lines do not lead from the claim's left side on."""
-    derivation = item.derivation
-    reached = derivation.claim.left
-    for line, place in zip(derivation.steps, item.numbers, strict=True):
+    return linked(item.derivation.claim.left, item.derivation.steps, item.numbers, builder)
+
+
+def linked(start: Expr, lines: Sequence[Line], numbers: Sequence[str], builder: Builder) -> tuple[Link, ...]:
+    """Lines with their numbers as the links of one chain from `start` on; refuses one with a gap."""
+    reached = start
+    for line, place in zip(lines, numbers, strict=True):
         if line.lhs != reached:
             raise ProofError(
                 "the chain has a gap: a line does not start where the one before ended",
@@ -183,8 +188,7 @@ def chain(item: Numbered, builder: Builder) -> tuple[Link, ...]:
                 got=str(line.lhs),
             )
         reached = line.rhs
-    parts = joined(derivation.steps)
-    return tuple(together(derivation.steps[a:b], item.numbers[a:b], builder) for a, b in parts)
+    return tuple(together(lines[a:b], numbers[a:b], builder) for a, b in joined(lines))
 
 
 def _theorem(item: Numbered, builder: Builder) -> list[Block]:
@@ -263,9 +267,10 @@ def statement(claim: Claim) -> str:
 
     builder = Builder(sizes_of(claim.setting))
     left_side = tidy(claim.left, unit_values(claim.indices))
-    shown = [f"{text.written(builder.expr(left_side))} = {text.written(builder.left(claim.right))}"]
+    right = builder.left(tidy_definition(claim.right))
+    shown = [f"{text.written(builder.expr(left_side))} = {text.written(right)}"]
     stages = (d for d in given(claim) if d.tensor.name not in ("output", "loss"))
-    for definition in (claim.right, *stages, *helper_definitions(claim)):
+    for definition in map(tidy_definition, (claim.right, *stages, *helper_definitions(claim))):
         left, body = builder.left(definition), builder.expr(definition.body)
         shown.append(f"  {text.written(left)} := {text.written(body)}")
     return "\n".join(shown)

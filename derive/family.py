@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from derive.claim import Claim
 from derive.entries import reads
@@ -38,9 +38,13 @@ FORMS = {
 
 
 def family_of(layer: Layer, input_shape: Sequence[int]) -> str:
+    """The family of a layer at a shape; see `family_of_class`."""
+    return family_of_class(type(layer), layer.choices(input_shape))
+
+
+def family_of_class(kind: type[Layer], choices: Mapping[str, Any]) -> str:
     """One of the values of FORMS, "transposed", "normalisation", or "" for a layer of no family here."""
-    choices = layer.choices(input_shape)
-    claim = claims_of(type(layer), choices)["output"]
+    claim = claims_of(kind, choices)["output"]
     if claim.setting.definition("spread_input") is not None:
         return "transposed"
     if claim.setting.definition("centred") is not None:

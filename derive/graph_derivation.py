@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from derive.derivation import Line
+from derive.equations import Line
 from derive.errors import LayerError
 from derive.expr import Definition, single
 from derive.graph import Graph
 from derive.graph_setting import Composed, compose
 from derive.graph_shapes import plan
 from derive.theorems import LABEL
+from derive.writing import Shown
 
 if TYPE_CHECKING:
     import sympy
 
     from derive.graph_numbers import Worked
+    from derive.notation.tree import Page
 
 
 class Pass:
@@ -88,7 +89,7 @@ class Pass:
 
 
 @dataclass(frozen=True, repr=False)
-class GraphDerivation:
+class GraphDerivation(Shown):
     """The derivation of dL/d `wrt` in a graph.
 
     Attributes:
@@ -161,38 +162,10 @@ class GraphDerivation:
         means = IndexedMeaning(claim.setting, tables=dict(self.whole.composed.tables))
         return means.expr(claim.right.body, values)
 
-    def to_text(self) -> str:
-        return self._rendered("text")
-
-    def to_latex(self, style: str = "fragment") -> str:
-        return self._rendered("latex", style)
-
-    def to_html(self) -> str:
-        return self._rendered("html")
-
-    def to_markdown(self) -> str:
-        return self._rendered("md")
-
-    def _rendered(self, format: str, style: str = "fragment") -> str:
-        from derive.document import printed
+    def _page(self) -> Page:
         from derive.graph_document import page
 
-        return printed(page({self.wrt: self}), format, style)
-
-    def save(self, path: str | Path) -> None:
-        """Write the document; the suffix decides the format (.tex standalone, .pdf, .html, .md, .txt)."""
-        from derive.document import save_page
-        from derive.graph_document import page
-
-        save_page(page({self.wrt: self}), path)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What a notebook shows: HTML, else LaTeX, else plain text."""
-        return {
-            "text/latex": self.to_latex(),
-            "text/html": self.to_html(),
-            "text/plain": self.to_text(),
-        }
+        return page({self.wrt: self})
 
 
 def differentiate_graph(

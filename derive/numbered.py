@@ -11,7 +11,8 @@ from derive.family import family
 from derive.notation.symbols import split
 
 if TYPE_CHECKING:
-    from derive.derivation import Derivation, Line
+    from derive.derivation import Derivation
+    from derive.equations import Line
 
 
 @dataclass(frozen=True)

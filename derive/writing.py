@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from derive.errors import LayerError
 from derive.notation.tree import Page
@@ -58,3 +59,34 @@ def save_page(document: Page, path: str | Path, style: str = "") -> None:
     format, usual = SUFFIXES[target.suffix]
     text = printed(document, format, style or usual)
     write_whole(target, compile_pdf(text) if target.suffix == ".pdf" else text.encode())
+
+
+class Shown:
+    """What has a document: its text in every format, its file, and what a notebook shows of it."""
+
+    def to_text(self) -> str:
+        return printed(self._page(), "text")
+
+    def to_latex(self, style: str = "fragment") -> str:
+        return printed(self._page(), "latex", style)
+
+    def to_html(self) -> str:
+        return printed(self._page(), "html")
+
+    def to_markdown(self) -> str:
+        return printed(self._page(), "md")
+
+    def save(self, path: str | Path) -> None:
+        """Write the document; the suffix decides the format (.tex standalone, .pdf, .html, .md, .txt)."""
+        save_page(self._page(), path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: HTML, else LaTeX, else plain text."""
+        return {
+            "text/latex": self.to_latex(),
+            "text/html": self.to_html(),
+            "text/plain": self.to_text(),
+        }
+
+    def _page(self) -> Page:
+        raise NotImplementedError(f"{type(self).__name__}: say what its page is")

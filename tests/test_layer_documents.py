@@ -14,9 +14,10 @@ import pytest
 from test_document import Doctored, compiled, equals, flat
 
 from derive.chain import MOST_LINES, MOST_TERMS, joined, right_side
-from derive.derivation import Derivation, Line, differentiate, living
+from derive.derivation import Derivation, differentiate
 from derive.document import number, page, printed, render, section, statement
 from derive.entries import entries
+from derive.equations import Line, living
 from derive.errors import ProofError
 from derive.expr import Expr, Read, Sum, Tensor
 from derive.family import FORMS, family, family_of, given, helper_definitions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,14 @@ WALLS = (
     Wall(
         "only codegen.cli imports a cli",
         r"(derive|codegen|examples)/.*",
-        r"(derive|codegen)\.cli\b.*",
-        r"codegen/cli\.py",
+        r"(derive|codegen)\.cli(_\w+)?\b.*",
+        r"codegen/cli\.py|derive/cli(_\w+)?\.py",
+    ),
+    Wall(
+        "the one-file checker stands alone: the standard library only",
+        r"derive/checker\.py",
+        r".*",
+        free=rf"({'|'.join(sorted(sys.stdlib_module_names))})(\..*)?",
     ),
     Wall("no pickles", r"(derive|codegen|examples)/.*", r"(pickle|marshal|shelve|dill|cloudpickle)\b.*"),
 )
@@ -148,6 +155,8 @@ PLANTED = {
     ),
     "numpy in the language": ("derive/expr.py", "import numpy as np"),
     "numpy in a layer": ("derive/layers/pool.py", "from numpy import array"),
+    "the one-file checker to backflip": ("derive/checker.py", "from derive.index import Form"),
+    "the one-file checker to SymPy": ("derive/checker.py", "def f():\n    import sympy"),
     "core to rules": ("derive/check.py", "from derive.rules import chain"),
     "core to layers": ("derive/exhaust_rows.py", "from derive.layers.conv import Conv2d"),
     "core to layers, whole": ("derive/meaning.py", "import derive.layers"),
@@ -162,6 +171,7 @@ PLANTED = {
     "generated": ("codegen/build.py", "import generated.kernel"),
     "generated in tests": ("tests/test_new.py", "from generated import kernel"),
     "a cli": ("codegen/build.py", "from derive import cli"),
+    "a part of a cli": ("codegen/build.py", "from derive.cli_prove import prove_command"),
     "a cli in an example": ("examples/new.py", "from codegen.cli import main"),
     "pickle": ("codegen/cache.py", "import pickle"),
     "eval": ("derive/spelling.py", "eval('1')"),
@@ -186,6 +196,7 @@ def test_a_planted_breach_is_seen(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "text"),
     [
+        ("derive/checker.py", "from __future__ import annotations\nfrom collections.abc import Mapping"),
         ("derive/exhaust.py", "import numpy\nfrom derive.layers.base import flat_index"),
         (
             "derive/layers/pool.py",
