@@ -1,7 +1,8 @@
 """Owns the certificate file: arguments as readable JSON with a digest, and the way back.
 
 Forms are written as text ("a_h*d_h + o_h*s_h - p_h"), reads by tensor name; every tensor is declared
-once in the setting. Untrusted: what is read back is replayed by `check.py`.
+once in the setting. There is one spelling of everything, so that equal text is equal meaning. Untrusted: what
+is read back is replayed by `check.py`, and the file itself by the stand-alone `checker.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from derive.certify import rational
@@ -22,10 +22,8 @@ from derive.oracle import from_data, to_data
 
 FORMAT = "backflip certificate 1"
 MOST_CHARACTERS = 20_000_000
-MOST_TERMS = 1000
-"""Terms that one form of a file may have."""
-MOST_FACTORS, MOST_LETTERS = 8, 60
-"""Factors of one such term, and characters of one factor."""
+MOST_TERMS, MOST_FACTORS, MOST_LETTERS = 1000, 8, 60
+"""Terms of one form of a file, factors of one of its terms, characters of one of its factors."""
 
 Data = dict[str, Any]
 
@@ -236,10 +234,14 @@ def digest(body: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _body(layer: str, choices: Mapping[str, Any], arguments: Mapping[str, Argument]) -> Data:
+    encoded = {key: encode(a) for key, a in arguments.items()}
+    return {"format": FORMAT, "layer": layer, "choices": dict(choices), "theorems": encoded}
+
+
 def dump(layer: str, choices: Mapping[str, Any], arguments: Mapping[str, Argument]) -> str:
     """The certificate file of a layer class's theorems."""
-    encoded = {key: encode(a) for key, a in arguments.items()}
-    body = {"format": FORMAT, "layer": layer, "choices": dict(choices), "theorems": encoded}
+    body = _body(layer, choices, arguments)
     text = json.dumps({"digest": digest(body), "body": body}, indent=1, ensure_ascii=False)
     return re.sub(r"\[\n\s+([^\[\]{}]*?)\n\s*\]", _one_line, text) + "\n"
 
@@ -250,12 +252,13 @@ def _one_line(match: re.Match[str]) -> str:
 
 
 def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument], str]:
-    """Layer name, choices, arguments and digest of a certificate file; LayerError where it is not one."""
-    if len(text) > MOST_CHARACTERS:
-        raise LayerError(
-            "certificate file too large", where=where, expected=f"at most {MOST_CHARACTERS:,} characters"
-        )
+    """Layer name, choices, arguments and digest of a certificate file; LayerError where it is not one.
+
+    Nothing is lost on the way: what was read, written again, is the file word for word.
+    """
     try:
+        if len(text) > MOST_CHARACTERS:
+            raise ValueError("too large")
         data = json.loads(text, object_pairs_hook=_once)
         body, stated = data["body"], data["digest"]
         if body["format"] != FORMAT:
@@ -270,6 +273,9 @@ def load(text: str, where: str) -> tuple[str, dict[str, Any], dict[str, Argument
             )
         arguments = {str(key): decode(a) for key, a in body["theorems"].items()}
         choices = {str(key): value for key, value in dict(body["choices"]).items()}
+        again = digest(_body(str(body["layer"]), choices, arguments))
+        if again != stated or data.keys() != {"digest", "body"}:
+            raise ValueError("not spelled as backflip writes it")
         return str(body["layer"]), choices, arguments, str(stated)
     except LayerError:
         raise
@@ -289,13 +295,7 @@ def _once(pairs: list[tuple[str, Any]]) -> Data:
     return dict(pairs)
 
 
-def same_claim(one: Claim, other: Claim) -> bool:
-    """Equal in everything that is claimed; roles are words for the reader."""
-    return strip(one) == strip(other)
-
-
-def strip(claim: Claim) -> Claim:
-    setting = replace(
-        claim.setting, definitions=tuple(replace(d, role="") for d in claim.setting.definitions)
-    )
-    return replace(claim, setting=setting, right=replace(claim.right, role=""))
+def bare(claim: Data) -> Data:
+    """What an encoded claim claims; roles are words for the reader."""
+    definitions = [{**d, "role": ""} for d in claim["definitions"]]
+    return {**claim, "definitions": definitions, "right": {**claim["right"], "role": ""}}

@@ -60,6 +60,9 @@ def _declare(seen: dict[str, Tensor], tensor: Tensor) -> None:
         raise refuse("not a name", "tensor", got=repr(tensor.name)[:60])
     if tensor.name in seen:
         raise refuse("tensor defined twice", tensor.name, "a new name", str(tensor))
+    axes = [axis for group in tensor.layout for axis in group]
+    if len(set(axes)) != len(axes) or not set(axes) <= {*range(len(tensor.shape))}:
+        raise refuse("layout does not fit the tensor", tensor.name, str(tensor), str(tensor.layout))
     seen[tensor.name] = tensor
 
 

@@ -51,7 +51,7 @@ class Context:
         return term.names | {i.name for i in self.free} | sizes_of(self.setting)
 
     def fresh(self, term: Sum, names: Sequence[str], where: str) -> None:
-        if not all(is_name(n) for n in names):
+        if isinstance(names, str) or not all(is_name(n) for n in names):
             raise refuse("not a name", where, "letters, digits, _ and '", repr(names)[:60])
         if len(set(names)) != len(names) or set(names) & self.taken(term):
             raise refuse("captured index name", where, "fresh names", ", ".join(names))
@@ -283,7 +283,9 @@ def replay(context: Context, expr: Expr, rule: str, arguments: Mapping[str, Any]
     """One step recomputed from its arguments, which may come from anywhere."""
     if rule not in RULES:
         raise refuse("unknown rule", rule, ", ".join(RULES))
+    if any(isinstance(arguments.get(key), str) for key in ("fresh", "spare", "indices", "conditions")):
+        raise refuse("arguments do not fit the rule", rule, got="text for a list")
     try:
         return RULES[rule](context, expr, **arguments)
-    except (TypeError, ValueError, AttributeError) as fault:
+    except (TypeError, ValueError, AttributeError, ArithmeticError) as fault:
         raise refuse("arguments do not fit the rule", rule, got=str(fault)) from None

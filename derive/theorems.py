@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from derive.between import theorem_between, theorems_between
-from derive.certificate import dump, load, same_claim
+from derive.certificate import dump
 from derive.claim import Claim
-from derive.domain import supposed
-from derive.errors import LayerError, ProofError
+from derive.errors import LayerError
 from derive.layers import registry
 from derive.layers.base import Layer
 from derive.oracle import stored_oracle
@@ -78,34 +77,3 @@ def stated(title: str, choices: Mapping[str, Any], where: str) -> tuple[dict[str
         )
     full = kind.chosen(choices)
     return kind.claims(**full), full
-
-
-def recheck(text: str, where: str) -> tuple[str, list[str]]:
-    """Replay every theorem of a certificate file with the checker alone.
-
-    Returns the layer's name and one line a theorem. Raises LayerError where the file is not a
-    certificate or was changed, ProofError where the checker refuses or where what is proved is not
-    what the layer claims (a weakened hypothesis, a missing theorem).
-    """
-    title, choices, arguments, seal = load(text, where)
-    claims, full = stated(title, choices, where)
-    if claims.keys() != arguments.keys():
-        raise ProofError(
-            "theorems are missing or added", where=where, expected=", ".join(claims), got=", ".join(arguments)
-        )
-    lines = []
-    for key, argument in arguments.items():
-        if not same_claim(argument.claim, claims[key]):
-            raise ProofError(
-                "this is not the theorem of that title", where=f"{where}: {key}", expected=f"{title}'s claim"
-            )
-        proved = theorem(argument)
-        steps = len(argument.left_steps) + len(argument.right_steps)
-        certificates = len(argument.upkeep) + sum(
-            len(s.certificates) for s in (*argument.left_steps, *argument.right_steps)
-        )
-        named = key if title.startswith(BETWEEN) else proved.claim.name
-        lines.append(f"{named}: {LABEL}; {steps} steps, {certificates} certificates")
-    said = ", ".join(f"{key}={value}" for key, value in full.items())
-    lines += [f"choices: {said}"] if full else []
-    return title, [*lines, *supposed(list(claims.values())), f"certificate sha256 {seal}"]

@@ -13,7 +13,8 @@ from derive.api import check_file, prove
 from derive.certificate import decode, digest, encode, load, parse_form
 from derive.errors import LayerError, ProofError
 from derive.layers.conv import Conv2d
-from derive.theorems import certificate_text, recheck, theorems
+from derive.recheck import recheck
+from derive.theorems import certificate_text, theorems
 
 CHOICES = {"bias": True, "batched": True}
 
@@ -101,6 +102,27 @@ def test_resealed_forgeries_are_refused(text: str, forge: Any, tmp_path: Path) -
 def test_not_a_certificate(text: str) -> None:
     with pytest.raises(LayerError):
         load(text, "file")
+
+
+@pytest.mark.parametrize("fact", ["N - 1*1 >= 0", "-1 + N >= 0", "N + 1 - 2 >= 0", "1*N - 1 >= 0"])
+def test_one_spelling(text: str, fact: str) -> None:
+    """What reads as the same but is spelled otherwise is refused, so equal text is equal meaning."""
+    data = json.loads(text)
+    facts = data["body"]["theorems"]["bias"]["claim"]["facts"]
+    assert facts[0] == "N - 1 >= 0" and load(resealed(data), "file")
+    facts[0] = fact
+    with pytest.raises(LayerError, match="not spelled"):
+        load(resealed(data), "file")
+
+
+def test_nothing_beside_the_body(text: str) -> None:
+    data = json.loads(text)
+    for forged in ({**data, "more": 1}, {**data, "body": {**data["body"], "more": 1}}):
+        forged["digest"] = digest(forged["body"])
+        with pytest.raises(LayerError):
+            load(json.dumps(forged), "file")
+        with pytest.raises(LayerError):
+            recheck(json.dumps(forged), "file")
 
 
 def test_unreadable_file(tmp_path: Path) -> None:

@@ -207,7 +207,7 @@ def test_right_side_covers_fewer_entries() -> None:
     read = claim.right.body.terms[0].factors[0]
     first = replace(read, index=(*read.index[:2], ONE - 1, *read.index[3:]))  # type: ignore[union-attr]
     body = Expr((replace(claim.right.body.terms[0], factors=(first,)),))
-    tensor = replace(claim.right.tensor, shape=claim.right.tensor.shape[:1])
+    tensor = replace(claim.right.tensor, shape=claim.right.tensor.shape[:1], layout=((0,),))
     assert "covers other entries" in malformed(changed(claim, indices=(one,), tensor=tensor, body=body))
 
 

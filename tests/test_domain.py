@@ -14,11 +14,12 @@ from derive.expr import Expr, single
 from derive.layers import registry
 from derive.layers.normalisation import BatchNorm1d
 from derive.numbers_functions import value
+from derive.recheck import recheck
 from derive.spelling import parse_layer
 from derive.statements.losses import Likelihood
 from derive.statements.normalisation import Normal
 from derive.statements.softmax import softmax
-from derive.theorems import certificate_text, recheck
+from derive.theorems import certificate_text
 
 
 def test_a_sum_of_exponentials_needs_no_word() -> None:
