@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from derive.graph import Sequential as Sequential
     from derive.layers.conv import Conv2d as Conv2d
     from derive.matrix import matrix_form as matrix_form
+    from derive.networks import prove_many as prove_many
     from derive.spelling import parse_layer as parse_layer
     from derive.verification import verify as verify
 
@@ -37,6 +38,7 @@ _HOMES = {
     "matrix_form": "derive.matrix",
     "parse_layer": "derive.spelling",
     "prove": "derive.api",
+    "prove_many": "derive.networks",
     "verify": "derive.verification",
 }
 

@@ -22,15 +22,15 @@ import numpy as np
 
 from derive.claim import Claim, Setting
 from derive.errors import LimitError, ProofError
-from derive.exhaust_codes import Encoding
+from derive.exhaust_claim import check_claim
+from derive.exhaust_codes import Encoding, Slot
 from derive.exhaust_plan import Chunk, Plan, Side, plan, plan_equation
-from derive.exhaust_rows import Array, check_reads, reads_of, sizes
-from derive.expr import Apply, Expr, Partial, Sum, Tensor
+from derive.exhaust_rows import Array, check_reads, sizes
+from derive.expr import Expr, Tensor
 from derive.index import Form, Index
 from derive.layers.base import flat_index
-from derive.steps import is_name
 
-SECONDS_PER_TERM = 10e-9
+SECONDS_PER_TERM = 2.5e-9
 MAX_TERMS = 8_000_000_000
 Progress = Callable[[int, int], None]
 
@@ -90,86 +90,58 @@ def compare_expressions(
     return run(plan_equation(setting, free, left, right, shown), None, max_terms)
 
 
-def check_claim(claim: Claim) -> None:
-    """Refuse what no comparison of entries could see; raises ProofError naming the place."""
-    known = {t.name: t for t in claim.setting.inputs}
-    if failed := [f for f in claim.setting.facts if not f.holds({})]:
-        raise ProofError("a hypothesis does not hold at these sizes", where=claim.name, got=str(failed[0]))
-    _check_names(claim)
-    for definition in (*claim.setting.definitions, claim.right):
-        where = f"definition of {definition.tensor.name}"
-        if definition.tensor.name in known:
-            raise ProofError("a tensor is defined twice", where=where)
-        if tuple(i.extent for i in definition.indices) != definition.tensor.shape:
-            raise ProofError("indices do not cover the tensor", where=where, got=str(definition))
-        for term in definition.body.terms:
-            _check_known(where, term, known)
-            check_reads(where, definition.indices, term)
-        if definition is not claim.right:
-            known[definition.tensor.name] = definition.tensor
-    _check_statement(claim, known)
-
-
-def _check_names(claim: Claim) -> None:
-    """Names are letters, digits, _ and ': what else a code could take for something of its own."""
-    definitions = (*claim.setting.definitions, claim.right)
-    tensors = [t.name for t in (*claim.setting.inputs, *(d.tensor for d in definitions))]
-    bound = [i.name for d in definitions for t in d.body.terms for i in t.indices]
-    bound += [i.name for d in definitions for i in d.indices]
-    if odd := [n for n in (*tensors, *bound) if not is_name(n)]:
-        raise ProofError("not a name", where=claim.name, got=repr(odd[0]))
-
-
-def _check_known(where: str, term: Sum, known: Mapping[str, Tensor]) -> None:
-    for factor in term.factors:
-        for read in reads_of(factor):
-            if known.get(read.tensor.name) != read.tensor:
-                raise ProofError(
-                    "read of a tensor that is not defined before",
-                    where=where,
-                    expected=", ".join(known),
-                    got=str(read),
-                )
-
-
-def _check_statement(claim: Claim, known: Mapping[str, Tensor]) -> None:
-    """The left side speaks of the target's own entry, and the right side has the target's shape."""
-    if sizes(claim.right.tensor) != sizes(claim.target):
-        raise ProofError(
-            "the right side has another shape",
-            where=claim.name,
-            expected=f"{sizes(claim.target)}, the shape of {claim.target.name}",
-            got=str(sizes(claim.right.tensor)),
-        )
-    own = tuple(Form() if i.extent == Form.of(1) else i.form for i in claim.indices)
-    for term in claim.left.terms:
-        _check_known("the left side", term, known)
-        check_reads("the left side", claim.indices, term)
-    plain = [t for t in claim.left.terms if t == Sum((), (), t.factors) and len(t.factors) == 1]
-    factors = [f for t in plain for f in t.factors]
-    spoken = [f.wrt if isinstance(f, Partial) else f for f in factors if not isinstance(f, Apply)]
-    if len(claim.left.terms) != 1 or not any(r.tensor == claim.target and r.index == own for r in spoken):
-        raise ProofError(
-            "the left side is not about the target", where=claim.name, expected=str(claim.target)
-        )
-
-
 def run(work: Plan, progress: Progress | None = None, max_terms: int = MAX_TERMS) -> Comparison:
     """Carry out a plan; `progress(chunks done, chunks)` is called after each chunk."""
-    if work.terms > max_terms:
+    refuse_large(work.terms, max_terms)
+    return finish(work, run_chunks(work, work.chunks, progress))
+
+
+def refuse_large(terms: int, max_terms: int) -> None:
+    """Raise LimitError above `max_terms` monomials."""
+    if terms > max_terms:
         raise LimitError(
             "too many monomials to compare",
             expected=f"at most {max_terms:,}",
-            got=f"{work.terms:,}, about {work.terms * SECONDS_PER_TERM:,.0f} s",
-            mend="use a smaller shape, or the theorem for all sizes",
+            got=f"{terms:,}, about {terms * SECONDS_PER_TERM:,.0f} s on one core",
+            mend="use a smaller shape, or prove --all-sizes, or max_terms of derive.networks.prove_many",
         )
-    identities = prod(sizes(work.shown))
-    for number, chunk in enumerate(work.chunks, 1):
-        left, right = (collect(side, chunk, work.encoding) for side in (work.left, work.right))
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What comparing some chunks gave: monomials seen on both sides, and the first unequal chunk."""
+
+    terms: int
+    failed: Chunk | None = None
+
+
+def run_chunks(work: Plan, chunks: Sequence[Chunk], progress: Progress | None = None) -> Tally:
+    """Compare both sides of a plan in the given chunks, up to the first in which they differ."""
+    terms = 0
+    for number, chunk in enumerate(chunks, 1):
+        encoding = work.layout.within(chunk)
+        left, right = (collect(side, chunk, encoding) for side in (work.left, work.right))
+        terms += len(left.codes) + len(right.codes)
         if not equal(left, right):
-            return Comparison(False, identities, work.terms, _first_difference(work, chunk))
+            return Tally(terms, chunk)
         if progress is not None:
-            progress(number, len(work.chunks))
+            progress(number, len(chunks))
+    return Tally(terms)
+
+
+def finish(work: Plan, found: Tally) -> Comparison:
+    """The comparison that the tally of all chunks of a plan is; ProofError where monomials were left out."""
+    identities = prod(sizes(work.shown))
+    if found.failed is not None:
+        return Comparison(False, identities, work.terms, _first_difference(work, found.failed))
+    if found.terms != work.terms:
+        raise ProofError(
+            "the chunks do not hold all monomials",
+            where=work.shown.name,
+            expected=f"{work.terms:,} monomials on both sides",
+            got=f"{found.terms:,}",
+            mend="report this as a bug of backflip",
+        )
     return Comparison(True, identities, work.terms)
 
 
@@ -193,7 +165,14 @@ class Bag:
 
 
 def collect(side: Side, chunk: Chunk, encoding: Encoding) -> Bag:
-    """All monomials of a side in one chunk."""
+    """All monomials of a side in one chunk; ProofError for a code that is none of the encoding's."""
+    bag = _bag(side, chunk, encoding)
+    if len(bag.codes) and not 0 <= bag.codes[0] <= bag.codes[-1] < encoding.size:
+        raise ProofError("a monomial lies outside its chunk", where=str(chunk), mend="report this as a bug")
+    return bag
+
+
+def _bag(side: Side, chunk: Chunk, encoding: Encoding) -> Bag:
     found = [(encoding.codes(rows), coefficient) for rows, coefficient in side.rows(chunk)]
     if not found:
         return Bag(np.zeros(0, np.int64), np.ones(1, np.int64))
@@ -227,15 +206,17 @@ def _first_difference(work: Plan, failed: Chunk) -> Difference:
     shape = tuple(int(i.extent.evaluate({})) for i in work.left.free)
     numbers = []
     for chunk in (c for c in work.chunks if c.entries == failed.entries):
-        wrong = _excess(*(collect(side, chunk, work.encoding) for side in (work.left, work.right)))
+        encoding = work.layout.within(chunk)
+        wrong = _excess(*(collect(side, chunk, encoding) for side in (work.left, work.right)))
         if len(wrong):
-            digits = tuple(work.encoding.entries(wrong, axis) for axis in range(len(shape)))
+            digits = tuple(encoding.entries(wrong, axis) for axis in range(len(shape)))
             numbers.append(int(np.ravel_multi_index(digits, shape).min()) if shape else 0)
     index = tuple(int(v) for v in np.unravel_index(min(numbers), shape)) if shape else ()
     only = Chunk(tuple((i, v, v + 1) for i, v in zip(work.left.free, index, strict=True)))
-    sides = [collect(side, only, work.encoding).normal() for side in (work.left, work.right)]
+    encoding = work.layout.within(only)
+    sides = [collect(side, only, encoding).normal() for side in (work.left, work.right)]
     wrong = _excess(*sides)
-    left, right = (polynomial_text(work, side, wrong) for side in sides)
+    left, right = (polynomial_text(work, encoding, side, wrong) for side in sides)
     return Difference(as_user(work.shown, index), work.shown.name, left, right)
 
 
@@ -245,12 +226,15 @@ def as_user(tensor: Tensor, index: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(f.evaluate({})) for f in seen)
 
 
-def polynomial_text(work: Plan, side: Bag, wrong: Array, most: int = 6) -> str:
+def polynomial_text(work: Plan, encoding: Encoding, side: Bag, wrong: Array, most: int = 6) -> str:
     """The polynomial, or where it is long the terms that differ and a count."""
     chosen = (
         np.flatnonzero(np.isin(side.codes, wrong)) if len(side.codes) > most else np.arange(len(side.codes))
     )
-    texts = [_monomial_text(work, int(side.codes[i]), int(side.coefficients[i])) for i in chosen[:most]]
+    texts = [
+        _monomial_text(work, encoding.decode(int(side.codes[i])), int(side.coefficients[i]))
+        for i in chosen[:most]
+    ]
     body = " + ".join(texts) or "0"
     if len(side.codes) <= most:
         return body
@@ -258,9 +242,9 @@ def polynomial_text(work: Plan, side: Bag, wrong: Array, most: int = 6) -> str:
     return f"{head}: {body}" + (" + ..." if len(chosen) > most else "")
 
 
-def _monomial_text(work: Plan, code: int, coefficient: int) -> str:
+def _monomial_text(work: Plan, reads: Mapping[Slot, tuple[int, ...]], coefficient: int) -> str:
     factors = []
-    for slot, index in work.encoding.decode(code).items():
+    for slot, index in reads.items():
         user = as_user(work.tensors[slot[0]], index)
         factors.append(f"{slot[0]}[{', '.join(map(str, user))}]")
     body = "*".join(sorted(factors)) or "1"

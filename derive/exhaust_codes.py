@@ -18,9 +18,11 @@ import numpy as np
 from derive.errors import LimitError
 from derive.exhaust_rows import Array, components, enumerate_component, possible
 from derive.expr import Read, Sum
-from derive.index import Condition, Form, Index
+from derive.index import Condition, Form, Index, Monomial
 
 Slot = tuple[str, int]
+Range = tuple[int, int]
+"""Coordinates low <= v < high."""
 ENTRY: Slot = ("", 0)
 CODE_LIMIT = 2**62
 
@@ -34,24 +36,25 @@ class Digits:
     """Entry and monomial of one signature as one int64: mixed-radix digits, one for each axis.
 
     Slot ("", 0) is the entry of the claim; slot (T, j) is the j-th read of input T. `weights[slot][axis]`
-    is the value of one step on that axis. The radix of a digit is the axis's extent, so distinct (entry,
-    monomial) have distinct codes below `scale`; of several reads of one tensor the larger address comes
-    first, so a monomial is a multiset.
+    is the value of one step on that axis. A digit is the coordinate less the first of its `ranges` and its
+    radix is the length of that range, so distinct (entry, monomial) within the ranges have distinct codes
+    below `scale`; of several reads of one tensor the larger address comes first, so a monomial is a multiset.
     """
 
     weights: Mapping[Slot, tuple[int, ...]]
-    shapes: Mapping[Slot, tuple[int, ...]]
+    ranges: Mapping[Slot, tuple[Range, ...]]
     scale: int
 
     @staticmethod
-    def build(order: Sequence[tuple[Slot, int]], shapes: Mapping[Slot, tuple[int, ...]]) -> Digits:
+    def build(order: Sequence[tuple[Slot, int]], ranges: Mapping[Slot, tuple[Range, ...]]) -> Digits:
         """Digits in the given order, most significant first."""
         scale = 1
-        weights = {slot: [0] * len(shape) for slot, shape in shapes.items()}
+        weights = {slot: [0] * len(own) for slot, own in ranges.items()}
         for slot, axis in reversed(order):
+            low, high = ranges[slot][axis]
             weights[slot][axis] = scale
-            scale *= shapes[slot][axis]
-        return Digits({slot: tuple(w) for slot, w in weights.items()}, shapes, scale)
+            scale *= high - low
+        return Digits({slot: tuple(w) for slot, w in weights.items()}, ranges, scale)
 
     def codes(self, rows: Rows) -> Array:
         """The codes of all monomials of a term, in outer-product order (often already ascending)."""
@@ -69,8 +72,11 @@ class Digits:
         return total
 
     def _form(self, slots: Sequence[tuple[Slot, tuple[Form, ...]]]) -> Form:
-        pieces = [f * w for slot, index in slots for w, f in zip(self.weights[slot], index, strict=True)]
-        return sum(pieces, Form())
+        pairs: list[tuple[Monomial, int]] = []
+        for slot, index in slots:
+            for f, w, (low, _) in zip(index, self.weights[slot], self.ranges[slot], strict=True):
+                pairs += [((), -low * w), *((m, c * w) for m, c in f.terms)]
+        return Form.collect(pairs)
 
     def _multiset(self, title: str, indices: Sequence[tuple[Form, ...]], rows: Rows) -> Array:
         """Several reads of one tensor: addresses in descending order into slots 0, 1, ..."""
@@ -83,8 +89,11 @@ class Digits:
     def decode(self, code: int) -> dict[Slot, tuple[int, ...]]:
         """The reads of one monomial: slot -> internal index."""
         return {
-            slot: tuple(code // w % n for w, n in zip(self.weights[slot], shape, strict=True))
-            for slot, shape in self.shapes.items()
+            slot: tuple(
+                low + code // w % (high - low)
+                for w, (low, high) in zip(self.weights[slot], ranges, strict=True)
+            )
+            for slot, ranges in self.ranges.items()
             if slot != ENTRY
         }
 
@@ -102,26 +111,31 @@ class Encoding:
     @staticmethod
     def build(
         order: Sequence[tuple[Slot, int]],
-        shapes: Mapping[Slot, tuple[int, ...]],
+        ranges: Mapping[Slot, tuple[Range, ...]],
         signatures: Sequence[Signature],
     ) -> Encoding:
-        """Digits in the given order, most significant first, for each signature.
-
-        Raises LimitError where a code could reach 2^62: an error, never an overflow.
-        """
+        """Digits in the given order, most significant first, for each signature."""
         found = {}
         for signature in dict.fromkeys(signatures):
-            own = {slot: shape for slot, shape in shapes.items() if slot == ENTRY or slot in signature}
+            own = {slot: span for slot, span in ranges.items() if slot == ENTRY or slot in signature}
             found[signature] = Digits.build([d for d in order if d[0] in own], own)
-        base = max((d.scale for d in found.values()), default=1)
-        if base * max(1, len(found)) >= CODE_LIMIT:
+        return Encoding(found, max((d.scale for d in found.values()), default=1))
+
+    @property
+    def size(self) -> int:
+        """Every code is below it."""
+        return self.base * max(1, len(self.digits))
+
+    def checked(self) -> Encoding:
+        """Itself; raises LimitError where a code could reach 2^62: an error, never an overflow."""
+        if self.size >= CODE_LIMIT:
             raise LimitError(
                 "too large to compare entry by entry",
                 expected="codes of entry and factors that fit 62 bits",
-                got=f"{(base * len(found)).bit_length()} bits",
+                got=f"{self.size.bit_length()} bits",
                 mend="use a smaller batch, image or channel count, or prove --all-sizes",
             )
-        return Encoding(found, base)
+        return self
 
     def codes(self, rows: Rows) -> Array:
         """The codes of all monomials of a term."""
@@ -136,7 +150,8 @@ class Encoding:
         numbers, inner = np.divmod(codes, self.base)
         for number, digits in enumerate(self.digits.values()):
             own = numbers == number
-            found[own] = inner[own] // digits.weights[ENTRY][axis] % digits.shapes[ENTRY][axis]
+            low, high = digits.ranges[ENTRY][axis]
+            found[own] = low + inner[own] // digits.weights[ENTRY][axis] % (high - low)
         return found
 
     def decode(self, code: int) -> dict[Slot, tuple[int, ...]]:
@@ -176,15 +191,18 @@ class Rows:
 
     def outer(self, form: Form, ordered: bool = False) -> Array:
         """The form at every index value; `ordered` may permute the rows (to make them ascend)."""
-        parts = []
-        for space, length in zip(self.spaces, self.lengths, strict=True):
-            own = Form(tuple((m, c) for m, c in form.terms if space.keys() & set(m)))
-            values = np.broadcast_to(np.asarray(own.evaluate(space), np.int64), (length,))
-            parts.append(np.sort(values) if ordered else values)
+        parts = [self.part(number, form) for number in range(len(self.spaces))]
         if ordered:
+            parts = [np.sort(part) for part in parts]
             parts.sort(key=lambda p: int(p[0] - p[-1]) if len(p) else 0)
         start = np.array([sum(c for m, c in form.terms if not m)], np.int64)
-        return reduce(lambda total, part: np.add.outer(total, part).ravel(), parts, start)
+        return reduce(lambda total, part: np.add.outer(part, total).ravel(), reversed(parts), start)
+
+    def part(self, number: int, form: Form) -> Array:
+        """What one component gives to the form, at each of its index values."""
+        space = self.spaces[number]
+        own = Form(tuple((m, c) for m, c in form.terms if space.keys() & set(m)))
+        return np.broadcast_to(np.asarray(own.evaluate(space), np.int64), (self.lengths[number],))
 
     def digit_order(self) -> list[tuple[str, int]]:
         """(tensor name or "", axis) of every read axis, grouped by the component that it runs with."""

@@ -8,20 +8,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
 from math import lcm
 from typing import TypeVar
 
 from derive.claim import Claim, Setting
 from derive.errors import LimitError
-from derive.exhaust_codes import ENTRY, Encoding, Rows, Slot, signature_of
+from derive.exhaust_codes import CODE_LIMIT, ENTRY, Encoding, Range, Rows, Signature, Slot, signature_of
 from derive.exhaust_rows import sizes
 from derive.expr import Expr, Read, Sum, Tensor
 from derive.flatten import flatten
 from derive.index import Condition, Form, Index, Within
 
-CHUNK = 2_000_000
-"""Monomials of one side held at a time: 16 MB of codes, a few such arrays at the peak."""
+CHUNK = 1_000_000
+"""Monomials of one side held at a time: 8 MB of codes, a few such arrays at the peak."""
+MOST_CHUNKS = 200_000
+"""Chunks that one equation may be cut into; each costs about a millisecond besides its monomials."""
 Key = TypeVar("Key")
 
 
@@ -33,8 +36,16 @@ class Side:
     terms: tuple[Sum, ...]
 
     def rows(self, chunk: Chunk) -> Iterator[tuple[Rows, int]]:
-        for term in self.terms:
-            yield Rows(self.free, term, chunk.conditions(term)), int(term.coefficient)
+        """The index values of each term in a chunk, and its coefficient."""
+        whole = self.whole if chunk == WHOLE else None
+        for number, term in enumerate(self.terms):
+            own = Rows(self.free, term, chunk.conditions(term)) if whole is None else whole[number]
+            yield own, int(term.coefficient)
+
+    @cached_property
+    def whole(self) -> list[Rows]:
+        """The index values of each term, all of them."""
+        return [Rows(self.free, term) for term in self.terms]
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,41 @@ class Chunk:
         return found
 
 
+WHOLE = Chunk()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The digits of a code, most significant first, and how long each axis is."""
+
+    free: tuple[Index, ...]
+    order: tuple[tuple[Slot, int], ...]
+    shapes: Mapping[Slot, tuple[int, ...]]
+    signatures: tuple[Signature, ...]
+
+    def within(self, chunk: Chunk) -> Encoding:
+        """The codes of the monomials of one chunk; LimitError where they would not fit 62 bits."""
+        return self._encoding(chunk).checked()
+
+    def parts(self) -> int:
+        """Blocks it takes for the codes of each to fit: a block half as long needs a digit half as large.
+
+        The last axis that is cut may not divide evenly; twice as many blocks allow for it.
+        """
+        size = self._encoding(WHOLE).size
+        return 1 if size < CODE_LIMIT else 2 * -(-size // (CODE_LIMIT - 1))
+
+    def _encoding(self, chunk: Chunk) -> Encoding:
+        names = [i.name for i in self.free]
+        cut = {(ENTRY, names.index(i.name)): (low, high) for i, low, high in chunk.entries}
+        cut |= {((chunk.tensor, 0), axis): (low, high) for axis, low, high in chunk.axes}
+        ranges: dict[Slot, tuple[Range, ...]] = {
+            slot: tuple(cut.get((slot, axis), (0, extent)) for axis, extent in enumerate(shape))
+            for slot, shape in self.shapes.items()
+        }
+        return Encoding.build(self.order, ranges, self.signatures)
+
+
 @dataclass(frozen=True)
 class Plan:
     """Everything that comparing an equation needs: sides, codes, chunks and the number of monomials."""
@@ -61,7 +107,7 @@ class Plan:
     right: Side
     tensors: Mapping[str, Tensor]
     shown: Tensor
-    encoding: Encoding
+    layout: Layout
     terms: int
     scale: int
     chunks: tuple[Chunk, ...]
@@ -79,10 +125,10 @@ def plan_equation(setting: Setting, free: tuple[Index, ...], left: Expr, right: 
     scale = lcm(*(t.coefficient.denominator for side in flat for t in side))
     sides = [Side(free, tuple(_scaled(t, scale) for t in side)) for side in flat]
     tensors = {t.name: t for t in setting.inputs}
-    counts = [[rows.count for rows, _ in side.rows(Chunk())] for side in sides]
-    encoding = _encoding(sides, counts, {name: sizes(t) for name, t in tensors.items()})
-    chunks = _chunks(sides, max(map(sum, counts)), tensors)
-    return Plan(sides[0], sides[1], tensors, shown, encoding, sum(map(sum, counts)), scale, chunks)
+    counts = [[rows.count for rows in side.whole] for side in sides]
+    layout = _layout(sides, counts, {name: sizes(t) for name, t in tensors.items()})
+    chunks = _chunks(sides, max(map(sum, counts)), tensors, layout)
+    return Plan(sides[0], sides[1], tensors, shown, layout, sum(map(sum, counts)), scale, chunks)
 
 
 MOST_COEFFICIENT = 2**40
@@ -97,9 +143,9 @@ def _scaled(term: Sum, scale: int) -> Sum:
     return Sum(term.indices, term.conditions, term.factors, term.coefficient * scale)
 
 
-def _encoding(
+def _layout(
     sides: Sequence[Side], counts: Sequence[Sequence[int]], shapes: dict[str, tuple[int, ...]]
-) -> Encoding:
+) -> Layout:
     """Digits in the order that makes the left side's largest term ascend as it is enumerated."""
     copies: Counter[str] = Counter()
     for side in sides:
@@ -110,20 +156,34 @@ def _encoding(
     ranked = sorted(zip(counts[0], range(len(counts[0])), strict=True))
     order: list[tuple[Slot, int]] = []
     if ranked:
-        rows = Rows(sides[0].free, sides[0].terms[ranked[-1][1]])
+        rows = sides[0].whole[ranked[-1][1]]
         order = [((title, 0), axis) for title, axis in rows.digit_order() if copies[title] <= 1]
     rest = [(slot, axis) for slot, shape in slots.items() for axis in range(len(shape))]
     signatures = [signature_of(_reads(term)) for side in sides for term in side.terms]
-    return Encoding.build([*order, *(d for d in rest if d not in set(order))], slots, signatures)
+    known = set(order)
+    digits = (*order, *(d for d in rest if d not in known))
+    return Layout(sides[0].free, digits, slots, tuple(dict.fromkeys(signatures)))
 
 
 def _reads(term: Sum) -> list[str]:
     return [f.tensor.name for f in term.factors if isinstance(f, Read)]
 
 
-def _chunks(sides: Sequence[Side], rows: int, tensors: Mapping[str, Tensor]) -> tuple[Chunk, ...]:
-    """Blocks of entries, then of one tensor's coordinates, until a chunk holds about CHUNK monomials."""
-    parts = -(-rows // CHUNK)
+def _chunks(
+    sides: Sequence[Side], rows: int, tensors: Mapping[str, Tensor], layout: Layout
+) -> tuple[Chunk, ...]:
+    """Blocks of entries, then of one tensor's coordinates, until a chunk holds about CHUNK monomials.
+
+    Where codes of the whole would not fit, as many blocks as it takes for those of a block to fit.
+    """
+    parts = max(-(-rows // CHUNK), layout.parts())
+    if parts > MOST_CHUNKS:
+        raise LimitError(
+            "too large to compare entry by entry",
+            expected=f"at most {MOST_CHUNKS:,} chunks of about {CHUNK:,} monomials",
+            got=f"{parts:,}",
+            mend="use a smaller batch, image or channel count, or prove --all-sizes",
+        )
     entries, parts = _blocks([(i, int(i.extent.evaluate({}))) for i in sides[0].free], parts)
     once = [name for name in tensors if all(_reads(t).count(name) == 1 for side in sides for t in side.terms)]
     if parts == 1 or not once:

@@ -102,8 +102,10 @@ def _spread(columns: dict[str, Array], index: str, extent: int, rows: int) -> di
             got=f"{rows * extent:,}",
             mend="use a smaller shape, or the theorem for all sizes",
         )
-    repeated = {n: np.repeat(v, extent) for n, v in columns.items()}
-    return repeated | {index: np.tile(np.arange(extent, dtype=np.int64), rows)}
+    values = np.arange(extent, dtype=np.int64)
+    if rows == 1:
+        return {n: np.repeat(v, extent) for n, v in columns.items()} | {index: values}
+    return {n: np.repeat(v, extent) for n, v in columns.items()} | {index: np.tile(values, rows)}
 
 
 def possible(where: str, conditions: Sequence[Condition], known: set[str]) -> bool:
@@ -153,35 +155,33 @@ def _check_read(where: str, read: Read, spaces: list[dict[str, Array]], known: s
             "read names an unbound index", where=where, got=f"{read}: {sorted(read.names - known)}"
         )
     for axis, (form, extent) in enumerate(zip(read.index, sizes(read.tensor), strict=True)):
-        for direction in (1, -1):
-            value, at = _extreme(form, spaces, direction)
-            if not 0 <= value < extent:
-                spot = ", ".join(f"{n} = {v}" for n, v in sorted(at.items()))
-                raise ProofError(
-                    "read outside its tensor",
-                    where=where,
-                    expected=f"0 <= {form} < {extent} on axis {axis} of {read.tensor.name}",
-                    got=f"{read} reads {value}" + (f" at {spot}" if spot else ""),
-                )
+        parts = _parts(form, spaces)
+        start = sum(c for m, c in form.terms if not m)
+        low, high = (start + sum(int(end(v)) for _, v in parts) for end in (np.min, np.max))
+        if low < 0 or high >= extent:
+            pick = np.argmin if low < 0 else np.argmax
+            at = {n: int(space[n][pick(v)]) for space, v in parts for n in space if n in form.names}
+            spot = ", ".join(f"{n} = {v}" for n, v in sorted(at.items()))
+            raise ProofError(
+                "read outside its tensor",
+                where=where,
+                expected=f"0 <= {form} < {extent} on axis {axis} of {read.tensor.name}",
+                got=f"{read} reads {low if low < 0 else high}" + (f" at {spot}" if spot else ""),
+            )
 
 
-def _extreme(form: Form, spaces: list[dict[str, Array]], direction: int) -> tuple[int, dict[str, int]]:
-    """The largest (or smallest) value of a form over the product of the spaces, and where it is taken."""
-    touched = [s for s in spaces if s.keys() & form.names]
-    if len(touched) > 1 and any(len([s for s in touched if s.keys() & set(m)]) > 1 for m, _ in form.terms):
+def _parts(form: Form, spaces: list[dict[str, Array]]) -> list[tuple[dict[str, Array], Array]]:
+    """What each space that the form names adds to it, at each of the space's index values."""
+    touched = [s for s in spaces if not form.names.isdisjoint(s)]
+    if len(touched) > 1 and any(sum(not s.keys().isdisjoint(m) for s in touched) > 1 for m, _ in form.terms):
         raise LimitError(
             "index form too mixed to bound", where=str(form), expected="an affine form at given sizes"
         )
-    total, at = 0, dict[str, int]()
-    for monomial, coefficient in form.terms:
-        total += coefficient if not monomial else 0
+    parts = []
     for space in touched:
-        part = Form(tuple((m, c) for m, c in form.terms if space.keys() & set(m)))
-        values = direction * part.evaluate(space)
-        position = int(np.argmax(values))
-        total += direction * int(values[position])
-        at |= {n: int(v[position]) for n, v in space.items() if n in form.names}
-    return total, at
+        own = Form(tuple((m, c) for m, c in form.terms if not space.keys().isdisjoint(m)))
+        parts.append((space, np.asarray(own.evaluate(space))))
+    return parts
 
 
 def sizes(tensor: Tensor) -> tuple[int, ...]:

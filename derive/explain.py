@@ -23,10 +23,19 @@ LABELS = {
         sampled, nothing factorised. SymPy's own diff of the expanded loss (whole for small layers; a random
         sample with corners, edges and interior for large ones; nothing where one entry is a sum over more
         than 20,000 index values, and the report then says so) and, for convolutions, the zero-insert, pad,
-        flip, correlate program agree. Of a graph it says that at every entry SymPy's diff of the whole
-        composed loss equals the printed pass, as rational functions in the entries and in one unknown for
-        each function of an argument. Of a function of yours it says that every entry it returned on symbols
-        is the right polynomial. Says nothing of other sizes or of rounding.""",
+        flip, correlate program agree, unless the report says that they were not asked. Of a graph it says
+        that at every entry SymPy's diff of the whole composed loss equals the printed pass, as rational
+        functions in the entries and in one unknown for each function of an argument. Of a function of yours
+        it says that every entry it returned on symbols is the right polynomial. Says nothing of other sizes
+        or of rounding.""",
+    "THIS SIZE, exhaustive modulo factorisation": """
+        At this input shape both sides of the printed equations, unrolled completely, were split into blocks
+        of indices that no condition, no entry and no read couples (batch, channels, filters, each spatial
+        axis); it is checked that none is shared. In each block every index value was enumerated and how often
+        it leads to each coordinate counted. Two products of such counts are equal exactly when their
+        primitive vectors are equal block by block and their numbers have equal products; this lemma, proved
+        in derive/exhaust_factorised.py, stands between the counts and the n entries, which were not unrolled
+        one by one. Where a claim does not fall into such blocks the proof is refused with the reason.""",
     "CHECKED, miss probability <= 2^-k": """
         Both sides were evaluated by exact arithmetic and agreed; a difference would have shown except with
         the stated probability. Layers that apply functions, and graphs: at random numbers modulo 2^61 - 1,

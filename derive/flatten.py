@@ -13,7 +13,7 @@ The passage is exact for every expression; whether reads stay inside their tenso
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 
@@ -77,16 +77,16 @@ class _Flattener:
                 "tensor without definition", where=str(read), expected="an input or a defined tensor"
             )
         at = {i.name: form for i, form in zip(definition.indices, read.index, strict=True)}
-        return tuple(substitute(self._apart(term), at) for term in definition.body.terms)
+        return tuple(self._written(term, at) for term in definition.body.terms)
 
-    def _apart(self, term: Sum) -> Sum:
-        """Bound indices given names that occur nowhere else."""
+    def _written(self, term: Sum, at: Mapping[str, Form]) -> Sum:
+        """The term with the definition's indices replaced and its own given names that occur nowhere else."""
         number = next(self.fresh)
         names = {i.name: name(f"{i.name}#{number}") for i in term.indices}
-        if len(names) < len(term.indices):
+        if len(names) < len(term.indices) or names.keys() & at.keys():
             raise ProofError("an index is bound twice", where=str(term), expected="distinct names")
         renamed = tuple(Index(f"{i.name}#{number}", i.extent) for i in term.indices)
-        return replace(substitute(term, names), indices=renamed)
+        return replace(substitute(term, {**at, **names}), indices=renamed)
 
     def _derived(self, factor: Partial) -> tuple[Sum, ...]:
         """d of/d X[u], summed over every occurrence of X."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 
 from derive.claim import Claim
 from derive.errors import ProofError
 from derive.expr import Definition, Expr, Sum, substitute
-from derive.index import ONE, ZERO, Condition, Form, Index, Within, Zero
+from derive.index import ONE, ZERO, Condition, Form, Index, Monomial, Within, Zero
 from derive.steps import sizes_of
 
 
@@ -47,13 +48,20 @@ def expr_at(expr: Expr, sizes: Mapping[str, int], free: tuple[Index, ...]) -> Ex
 
 
 class numbers:
-    """Form -> Form, sizes replaced by numbers."""
+    """Form -> Form, sizes replaced by numbers; what a form became is kept, for most occur more than once."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
-        self.values = {size: Form.of(value) for size, value in sizes.items()}
+        self.values = {size: int(value) for size, value in sizes.items()}
+        self.known: dict[Form, Form] = {}
 
     def __call__(self, form: Form) -> Form:
-        return form.substitute(self.values)
+        if form not in self.known:
+            self.known[form] = Form.collect(self._term(m, c) for m, c in form.terms)
+        return self.known[form]
+
+    def _term(self, monomial: Monomial, coefficient: int) -> tuple[Monomial, int]:
+        rest = tuple(n for n in monomial if n not in self.values)
+        return rest, coefficient * prod(self.values[n] for n in monomial if n in self.values)
 
 
 def unit_values(indices: tuple[Index, ...]) -> dict[str, Form]:
@@ -72,7 +80,8 @@ def tidy(expr: Expr, units: Mapping[str, Form]) -> Expr:
 def _tidy_term(term: Sum, units: Mapping[str, Form]) -> Sum | None:
     if any(i.extent == ZERO for i in term.indices):
         return None
-    plain = substitute(term, {**units, **unit_values(term.indices)})
+    fixed = {**units, **unit_values(term.indices)}
+    plain = substitute(term, fixed) if fixed else term
     kept = []
     for condition in plain.conditions:
         verdict = _decided(condition)

@@ -73,6 +73,8 @@ def judge_at_size(
     shape: Sequence[int] = (),
     progress: Progress | None = None,
     seed: int | None = None,
+    found: Comparison | None = None,
+    second_opinions: bool = True,
 ) -> SizeVerdict:
     """All judges on a claim at given sizes (of `claim_at`).
 
@@ -81,6 +83,8 @@ def judge_at_size(
             as an array program (convolutions).
             Its tables, parameters and codes are used by the judges that need numbers.
         seed: of what is drawn; None draws one from the operating system and reports it.
+        found: what comparing this claim exhaustively gave, where that was done before (polynomials only).
+        second_opinions: False leaves out the judges that earn no label of a polynomial claim.
 
     Raises ProofError for an ill-formed claim, LimitError where the work is too large.
     """
@@ -88,17 +92,40 @@ def judge_at_size(
     seed = int.from_bytes(os.urandom(4)) if seed is None else seed
     if applies(claim):
         return judge_functions(claim, layer, tuple(shape), seed)
-    found = compare(claim, progress)
+    found = compare(claim, progress) if found is None else found
     lines = [f"{found.identities:,} entries compared exhaustively, {found.terms:,} monomials on both sides"]
     if not found.ok:
         return SizeVerdict(False, "REFUTED", found.identities, found.terms, tuple(lines), found.difference)
     draw = random.Random(seed)
-    lines.append(judge_with_sympy(claim, found, draw, seed))
-    if layer is not None and shape:
+    lines.append(judge_with_sympy(claim, found, draw, seed) if second_opinions else NOT_ASKED)
+    if second_opinions and layer is not None and shape:
         lines += judge_with_program(claim, layer, key, tuple(shape), draw)
         lines += judge_selected(claim, layer, tuple(shape), seed)
     label = f"THIS SIZE, {found.identities:,} identities, exhaustive"
     return SizeVerdict(True, label, found.identities, found.terms, tuple(lines))
+
+
+NOT_ASKED = "second opinions (SymPy, array program, plain maxima): not asked"
+FACTORISED = "THIS SIZE, exhaustive modulo factorisation"
+LEMMA = (
+    "lemma: products of integer vectors over independent blocks of axes are equal exactly when "
+    "their primitive vectors are equal block by block and their numbers have equal products"
+)
+
+
+def judge_by_axes(claim: Claim) -> SizeVerdict:
+    """The verdict on a claim at given sizes by the factorised comparison alone; raises as it does."""
+    from derive.exhaust_factorised import compare_factorised
+
+    by_axes = compare_factorised(claim)
+    found = by_axes.found
+    lines = (
+        f"{found.identities:,} entries compared as products of {by_axes.blocks} independent blocks of axes, "
+        f"{by_axes.rows:,} index values on both sides",
+        *(() if found.ok or found.difference else ("REFUTED: the products differ; no entry was looked for",)),
+    )
+    label = FACTORISED if found.ok else "REFUTED"
+    return SizeVerdict(found.ok, label, found.identities, by_axes.rows, lines, found.difference)
 
 
 def applies(claim: Claim) -> bool:

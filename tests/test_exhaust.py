@@ -364,7 +364,8 @@ def test_terms_of_different_tensors_share_no_code() -> None:
     """weight*input and bias are codes of their own: equal digits of two signatures do not cancel."""
     from derive.exhaust_codes import ENTRY, Encoding, signature_of
 
-    shapes = {ENTRY: (2,), ("weight", 0): (3,), ("input", 0): (2,), ("bias", 0): (3,)}
+    lengths = {ENTRY: 2, ("weight", 0): 3, ("input", 0): 2, ("bias", 0): 3}
+    shapes = {slot: ((0, length),) for slot, length in lengths.items()}
     order = [(slot, 0) for slot in shapes]
     signatures = [signature_of(["weight", "input"]), signature_of(["bias"]), signature_of([])]
     encoding = Encoding.build(order, shapes, signatures)
