@@ -32,7 +32,7 @@ def same_term(left: Sum, right: Sum) -> bool:
 
 
 def same_renaming(left: Sum, right: Sum) -> dict[str, Form] | None:
-    """The renaming of right's summed indices to left's that makes the terms equal; None where there is none."""
+    """The renaming of right's summed indices to left's under which the terms are equal, or None."""
     shapes = (len(left.conditions), len(left.factors), left.coefficient)
     if shapes != (len(right.conditions), len(right.factors), right.coefficient):
         return None

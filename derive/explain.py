@@ -16,7 +16,15 @@ LABELS = {
         stored certificate of each side condition. Stands on derive/check.py, certify.py, index.py, expr.py,
         claim.py, equality.py, steps.py and functions.py, and on the printed definition being the layer you
         mean. Says nothing of rounding. `backflip prove LAYER --certificate FILE` writes what was checked,
-        `backflip check FILE` replays it.""",
+        `backflip check FILE` replays it with derive/checker.py, one file that stands alone.""",
+    "ALL SIZES (Rocq)": """
+        The same theorems as a script for the proof assistant Rocq, formerly Coq (`backflip prove LAYER
+        --all-sizes --export rocq -o FILE.v`, `backflip check FILE.v`): one lemma for each step, over finite
+        sums in any commutative ring, derivatives as the eps part over dual numbers. Its kernel accepted each
+        of them, coqchk found no axiom, and the statements are those that backflip writes for the layer. This
+        takes backflip's rules, checkers, SymPy and the search for certificates out of what has to be
+        believed. What stays: the printed definition being the layer you mean, the table of derivatives, the
+        printers, Rocq. A script that is rejected is not proved, which does not say that it is false.""",
     "THIS SIZE, n identities, exhaustive": """
         At this input shape all n entries of the forward form and of every gradient were compared as integer
         polynomials in the operands' entries, both sides of the printed equations unrolled completely: nothing
@@ -63,7 +71,7 @@ LABELS = {
 
 
 def explain(label: str) -> str:
-    """The words for a label as it is printed ("THIS SIZE, 57 identities, exhaustive") or its beginning.
+    """The words for a label as it is printed ("THIS SIZE, 57 identities, exhaustive"), or all that begin so.
 
     Raises LayerError where no label is meant.
     """
@@ -71,16 +79,20 @@ def explain(label: str) -> str:
     matching = [
         name for name in LABELS if wanted and (wanted == _plain(name) or _plain(name).startswith(wanted))
     ]
-    if len(matching) != 1:
+    if not matching:
         near = difflib.get_close_matches(wanted, [_plain(n) for n in LABELS], n=1)
         raise LayerError(
-            "unknown label" if not matching else "more than one label begins so",
+            "unknown label",
             where="explain",
             expected=" | ".join(LABELS),
             got=label,
             mend=f"did you mean {next(n for n in LABELS if _plain(n) == near[0])!r}?" if near else "",
         )
-    return f"{matching[0]}\n\n{textwrap.fill(textwrap.dedent(LABELS[matching[0]]).strip(), 100)}"
+    return "\n\n".join(f"{name}\n\n{_filled(LABELS[name])}" for name in matching)
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(textwrap.dedent(text).strip(), 100)
 
 
 def _plain(label: str) -> str:

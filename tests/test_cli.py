@@ -115,6 +115,8 @@ def test_explain_knows_every_label_that_is_printed() -> None:
     assert explain(LABEL).startswith(LABEL)
     for label in LABELS:
         assert explain(label).startswith(label)
+    both = explain("THIS SIZE")
+    assert "\n\nTHIS SIZE, exhaustive modulo factorisation\n\n" in both and both.startswith("THIS SIZE, n")
     with pytest.raises(derive.LayerError, match="did you mean"):
         explain("ALL SIZE (certificates)")
 
