@@ -10,7 +10,7 @@ from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, entry_of, 
 from derive.functions import DERIVATIVE, IDENTITY
 from derive.index import Form, Index, name
 from derive.rocq.definitions import Lines, Listing, arrow
-from derive.rocq.names import ZERO
+from derive.rocq.names import APART, ZERO
 from derive.steps import slope
 
 
@@ -111,7 +111,7 @@ class Derivatives:
         listing, names = self.listing, self.listing.names
         title = definition.tensor.name
         spelled = names.tensor(title)
-        indices = " ".join(names.variable(i.name) + "_" for i in definition.indices)
+        indices = " ".join(names.variable(i.name) + APART for i in definition.indices)
         entry, dual = (
             f"{spelled} {indices}".strip(),
             f"{listing.constant(title, dual=True)} {indices}".strip(),
@@ -194,10 +194,10 @@ def _apart(definition: Definition) -> Definition:
     """The definition with every index renamed, so that none is called as a free index of the claim."""
 
     def renamed(indices: tuple[Index, ...]) -> tuple[Index, ...]:
-        return tuple(Index(i.name + "_", i.extent) for i in indices)
+        return tuple(Index(i.name + APART, i.extent) for i in indices)
 
     def spelled(indices: tuple[Index, ...]) -> dict[str, Form]:
-        return {i.name: name(i.name + "_") for i in indices}
+        return {i.name: name(i.name + APART) for i in indices}
 
     own = spelled(definition.indices)
     terms = [

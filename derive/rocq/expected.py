@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from derive.claim import Argument
@@ -22,37 +23,36 @@ def expected(arguments: Mapping[str, Argument], script: str) -> Lines:
     return [line for key, argument in arguments.items() for line in _claim(key, argument, script)]
 
 
+PROVED = re.compile(r"^((?:Lemma|Theorem) (\S+) (?:.|\n)*?\.)\nProof\.(?:.|\n)*?Qed\.$", re.MULTILINE)
+"""A statement, its name, and a proof."""
+
+
 def _claim(key: str, argument: Argument, script: str) -> Lines:
     listing, title = Listing(argument.claim), module(key)
     stated = Statement(listing, inverted(argument))
     bounds = Bounds(listing, argument, Sides(listing.names))
-    own = f"{script}.{title}"
-    whole = [*stated.witness(argument), f"Theorem theorem :\n  {stated.text()}."]
-    whole += Layout(listing, stated, bounds).statement()
     given = [*map(listing.names.variable, listing.sizes), *(name for name, _ in stated.sizes())]
-    lines = [*_again(bounds.text(), own, given), *_again(whole, own, [])]
-    proved = ", ".join(name for line in lines if (name := _stated(line)))
+    theorems = [f"Theorem theorem :\n  {stated.text()}.", *Layout(listing, stated, bounds).statement()]
+    whole = [*stated.witness(argument), *(f"{text}\nProof. Qed." for text in theorems)]
+    own = f"{script}.{title}"
+    proved = ", ".join(name for _, name in PROVED.findall(_text([*bounds.text(), *whole])))
     return [
         f"Module {title}.",
         *listing.section(),
-        *lines,
+        _again(bounds.text(), own, given),
+        _again(whole, own, []),
         f"Definition everything := ({proved}).",
         f"End {title}.",
         f"Print Assumptions {title}.everything.",
     ]
 
 
-def _again(lines: Lines, own: str, given: Sequence[str]) -> Lines:
+def _text(lines: Lines) -> str:
+    return "\n".join(lines)
+
+
+def _again(lines: Lines, own: str, given: Sequence[str]) -> str:
     """The lemmas with other proofs: what the script proved under the same name, `given` put into it."""
-    found = []
-    for line in lines:
-        if name := _stated(line):
-            found += [line, f"Proof. exact ({' '.join([f'{own}.{name}', *given])}). Qed."]
-        elif not line.startswith("Proof."):
-            found.append(line)
-    return found
-
-
-def _stated(line: str) -> str:
-    """The name that a line states something under, or ""."""
-    return line.split()[1] if line.startswith(("Lemma ", "Theorem ")) else ""
+    return PROVED.sub(
+        lambda m: f"{m[1]}\nProof. exact ({' '.join([f'{own}.{m[2]}', *given])}). Qed.", _text(lines)
+    )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from derive.claim import Fact
 from derive.errors import LayerError
@@ -21,12 +22,20 @@ _WORDS = (
 RESERVED = frozenset(_WORDS.split())
 """Words that a variable must not take: keywords, and what scripts or the support library name."""
 
-OURS = re.compile(r"(equation|fact|side|term)_[0-9]+|.*_(low|high|range)")
-"""How scripts name lemmas and hypotheses."""
+OURS = re.compile(
+    r"(equation|fact|side|term|left|right)_[0-9]+|(reads|length|ext)_.*|.*_(low|high|range|side)|"
+    r"sides_meet|holds|theorem|not_empty|agree|algebra|Definitions|Sizes"
+)
+"""How scripts name lemmas, hypotheses and sections."""
 
 MADE = ("d_", "val_", "eps_", "chain_", "dual_", "inv_")
 """What scripts put before the name of a tensor or function."""
 
+OTHER, APART = "'_", "'__"
+"""What is put after a name that is taken, and after an index that has to differ from all of the claim.
+
+No name of the language has a prime before another character, so that neither is a name of it.
+"""
 
 ZERO, ONE = "(zero : R)", "(one : R)"
 """The empty sum and the empty product."""
@@ -39,14 +48,24 @@ class Names:
     tensors: frozenset[str]
     functions: frozenset[str]
 
+    @cached_property
+    def made(self) -> frozenset[str]:
+        """What scripts make of the tensors' names."""
+        return frozenset(prefix + t for t in self.tensors for prefix in MADE)
+
+    @cached_property
+    def taken(self) -> frozenset[str]:
+        """What a size or an index must not be called."""
+        return frozenset(map(self.tensor, self.tensors)) | self.functions
+
     def variable(self, name: str) -> str:
         """A size or an index; no tensor, function or word of Rocq is captured."""
-        taken = {made + self.tensor(t) for t in self.tensors for made in ("", *MADE)} | self.functions
-        free = name not in RESERVED and name not in taken and not OURS.fullmatch(name)
-        return name if free else f"{name}_"
+        spelled = self.tensor(name)
+        return spelled + OTHER if spelled in self.taken else spelled
 
     def tensor(self, name: str) -> str:
-        return f"{name}_" if name in RESERVED or OURS.fullmatch(name) else name
+        free = name not in RESERVED and name not in self.made and not OURS.fullmatch(name)
+        return name if free else name + OTHER
 
     def function(self, name: str) -> str:
         return f"fn_{name}"

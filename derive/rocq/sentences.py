@@ -27,10 +27,10 @@ COMMANDS = (
     rf"Local Notation {NAME} := \(.+\)",
     r"Hint Rewrite [\w' ]+ : [a-z ]+",
 )
-TACTICS = frozenset(
-    "algebra apply assert autorewrite bracket_left bracket_right cbv etransitivity exact exists intro intros "
-    "match nonnegative open_brackets pose reflexivity repeat rewrite ring same same_condition sink_both "
-    "sink_left swap symmetry transitivity try unfold value".split()
+TACTICS = re.compile(
+    r"algebra|apply|assert|autorewrite|bracket_left|bracket_right|cbv|etransitivity|exact|exists|intros?|match|"
+    r"nonnegative|open_brackets|pose|reflexivity|repeat|rewrite|ring|same|same_condition|sink_both|sink_left|"
+    r"swap|symmetry|transitivity|try|unfold|value"
 )
 FORBIDDEN = re.compile(
     r"\b(admit|give_up|Admitted|Axioms?|Parameters?|Conjectures?|Abort|Declare|Load|Redirect|Extraction|Unset|"
@@ -58,7 +58,7 @@ def unexpected(text: str) -> str:
         return f"{odd[0]!r} outside of comments, near line {line}"
     for sentence in sentences(text):
         first = re.split(r"\W", sentence, maxsplit=1)[0]
-        known = first in TACTICS or any(re.fullmatch(command, sentence) for command in COMMANDS)
+        known = bool(TACTICS.fullmatch(first)) or any(re.fullmatch(command, sentence) for command in COMMANDS)
         if FORBIDDEN.search(sentence) or not known:
             return sentence[:100]
     return ""
