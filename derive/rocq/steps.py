@@ -259,7 +259,7 @@ def meet(names: Names, left: Sum, right: Sum, scaled: bool = False) -> Lines:
         spelled.factors,
         spelled.coefficient,
     )
-    lines = [f"transitivity {names.term(mine)}; [|same]."]
+    lines = [f"transitivity ({names.term(mine)} : R); [|same]."]
     lines += reorder([i.name for i in left.indices], order)
     lines += [f"apply sum_ext; intros {names.variable(n)} {names.variable(n)}_range." for n in order]
     if not left.conditions:
