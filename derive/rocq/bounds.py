@@ -12,8 +12,9 @@ from derive.check import upkeep
 from derive.claim import Argument, Certificate, Fact
 from derive.expr import Apply, Definition, Factor, Read, Sum, entry_of
 from derive.index import Form, Within, name
-from derive.rocq.definitions import Lines, Listing
+from derive.rocq.definitions import Listing
 from derive.rocq.facts import Scope, Sides
+from derive.rocq.lines import Lines, each
 
 Key = tuple[tuple[Fact, ...], Form]
 
@@ -165,7 +166,7 @@ class Extensional:
         return [
             f"Lemma ext_{names.tensor(title)} : {head}{ranges}\n  {first} =\n  {second}.",
             *proof,
-            *_each(blocks),
+            *each(blocks),
             "Qed.",
         ]
 
@@ -184,7 +185,7 @@ class Extensional:
         factors = [self._factor(definition, term, f) for f in term.factors]
         scale = ["reflexivity."] if names.product(term.coefficient, ["_"]) != "_" else []
         blocks = [*([scale] if scale else []), *([f] for f in factors)]
-        return [*lines, *(_each(blocks, "apply mul_same.") if blocks else ["reflexivity."])]
+        return [*lines, *each(blocks, "apply mul_same.")]
 
     def _factor(self, definition: Definition, term: Sum, factor: Factor) -> str:
         listing = self.bounds.listing
@@ -202,11 +203,3 @@ class Extensional:
             else ""
         )
         return f"{outer}exact ({' '.join([lemma, *places, *proofs])})."
-
-
-def _each(blocks: Sequence[Lines], tactic: str = "apply add_same.") -> Lines:
-    if not blocks:
-        return ["reflexivity."]
-    if len(blocks) == 1:
-        return list(blocks[0])
-    return [tactic, "{", *_each(blocks[:-1], tactic), "}", "{", *blocks[-1], "}"]

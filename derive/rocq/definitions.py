@@ -9,9 +9,8 @@ from functools import cached_property
 from derive.claim import Claim
 from derive.expr import Apply, Definition, Partial, Sum, Tensor, entry_of
 from derive.functions import DERIVATIVE, IDENTITY
+from derive.rocq.lines import Lines
 from derive.rocq.names import Names, number
-
-Lines = list[str]
 
 
 def arrow(rank: int) -> str:

@@ -9,7 +9,8 @@ from fractions import Fraction
 from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, entry_of, substitute
 from derive.functions import DERIVATIVE, IDENTITY
 from derive.index import Form, Index, name
-from derive.rocq.definitions import Lines, Listing, arrow
+from derive.rocq.definitions import Listing, arrow
+from derive.rocq.lines import Lines, each
 from derive.rocq.names import APART, ZERO
 from derive.steps import slope
 
@@ -152,7 +153,7 @@ class Derivatives:
         ]
         return [
             *lines,
-            *_spread([self._leaf(t, len(g)) for t, g in zip(definition.body.terms, groups, strict=True)]),
+            *each([self._leaf(t, len(g)) for t, g in zip(definition.body.terms, groups, strict=True)]),
             "Qed.",
         ]
 
@@ -214,11 +215,3 @@ def _fact(title: str, variables: str, statement: str, bases: str) -> Lines:
         "Proof. reflexivity. Qed.",
         f"Hint Rewrite {title} : {bases}.",
     ]
-
-
-def _spread(blocks: Sequence[Lines]) -> Lines:
-    if not blocks:
-        return ["reflexivity."]
-    if len(blocks) == 1:
-        return blocks[0]
-    return ["apply add_same.", "{", *_spread(blocks[:-1]), "}", "{", *blocks[-1], "}"]

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from derive.claim import Argument
 from derive.rocq.bounds import Bounds
-from derive.rocq.definitions import Lines, Listing
+from derive.rocq.definitions import Listing
 from derive.rocq.facts import Sides
 from derive.rocq.layout import Layout
+from derive.rocq.lines import Lines
 from derive.rocq.modules import module
 from derive.rocq.statement import Statement, inverted
 

@@ -10,8 +10,9 @@ from functools import cached_property
 from derive.expr import Partial, Read, Tensor
 from derive.index import Form
 from derive.rocq.bounds import Bounds, Extensional
-from derive.rocq.definitions import Lines, Listing, arrow
+from derive.rocq.definitions import Listing, arrow
 from derive.rocq.derivatives import Derivatives
+from derive.rocq.lines import Lines
 from derive.rocq.statement import Statement
 
 

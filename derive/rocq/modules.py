@@ -11,10 +11,11 @@ from derive.claim import Argument, Step
 from derive.equality import same_term
 from derive.expr import Expr, Partial, Read, Sum
 from derive.rocq.bounds import Bounds
-from derive.rocq.definitions import Lines, Listing
+from derive.rocq.definitions import Listing
 from derive.rocq.derivatives import Derivatives
 from derive.rocq.facts import Sides
 from derive.rocq.layout import Layout
+from derive.rocq.lines import Lines, each
 from derive.rocq.names import Names
 from derive.rocq.statement import Statement, inverted
 from derive.rocq.steps import RULES, Work, meet
@@ -241,13 +242,7 @@ def meeting(names: Names, left: Expr, right: Expr) -> Lines:
     lines = []
     if len(pairs) > 1:
         lines.append(f"transitivity ({names.expr([theirs for _, theirs in pairs])}); [|algebra].")
-    return [*lines, *_blocks([meet(names, mine, theirs) for mine, theirs in pairs])]
-
-
-def _blocks(blocks: Sequence[Lines]) -> Lines:
-    if len(blocks) == 1:
-        return blocks[0]
-    return ["apply add_same.", "{", *_blocks(blocks[:-1]), "}", "{", *blocks[-1], "}"]
+    return [*lines, *each([meet(names, mine, theirs) for mine, theirs in pairs])]
 
 
 Numbering = Mapping[str, Numbers]

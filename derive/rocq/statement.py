@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from derive.claim import Argument
 from derive.expr import Apply, Partial, Read
 from derive.functions import INVERSE
-from derive.rocq.definitions import Lines, Listing, arrow
+from derive.rocq.definitions import Listing, arrow
 from derive.rocq.derivatives import Derivatives
+from derive.rocq.lines import Lines
 
 
 def inverted(argument: Argument) -> tuple[Read, ...]:

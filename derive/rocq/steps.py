@@ -13,10 +13,9 @@ from derive.errors import LayerError
 from derive.expr import Apply, Expr, Partial, Read, Sum, substitute
 from derive.index import ONE, Index
 from derive.rocq.facts import Scope, Sides, all_of
+from derive.rocq.lines import Lines, each
 from derive.rocq.names import ZERO, Names
 from derive.steps import Context, replay
-
-Lines = list[str]
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,17 @@ class Work:
             f"{tactic}intros {self.names.variable(i.name)} {self.names.variable(i.name)}_range; cbv beta."
             for i in indices
         ]
+
+    @property
+    def place(self) -> int:
+        """Where the summed index stands that the step is about."""
+        title = self.step.arguments["index"]
+        return next(j for j, i in enumerate(self.before.indices) if i.name == title)
+
+    def innermost(self, place: int, sink: str) -> Lines:
+        """Under all sums but one, which goes inward by the tactic `sink`."""
+        lines = self.under(self.before.indices[:place])
+        return lines + [line for i in self.before.indices[place + 1 :] for line in (sink, *self.under([i]))]
 
 
 def opened(work: Work) -> Lines:
@@ -74,14 +84,7 @@ def opened(work: Work) -> Lines:
     if not work.after:
         return [*lines, "exact (linear_zero R _f _L)."]
     lines += ["repeat rewrite (linear_add R _f _ _ _L)."] if len(pieces) > 1 else []
-    return [*lines, *_each([_addend(work, t, rest) for t, rest in zip(work.after, inner, strict=True)])]
-
-
-def _each(blocks: Sequence[Lines]) -> Lines:
-    """The proofs of equal addends, one after the other: sums associate to the left."""
-    if len(blocks) == 1:
-        return blocks[0]
-    return ["apply add_same.", "{", *_each(blocks[:-1]), "}", "{", *blocks[-1], "}"]
+    return [*lines, *each([_addend(work, t, rest) for t, rest in zip(work.after, inner, strict=True)])]
 
 
 def _addend(work: Work, after: Sum, inner: Sequence[Index]) -> Lines:
@@ -110,13 +113,11 @@ def opened_pieces(work: Work, factor: Any) -> list[str]:
 def delta(work: Work) -> Lines:
     names, step, old = work.names, work.step, work.before
     (new,) = work.after
-    place = next(j for j, i in enumerate(old.indices) if i.name == step.arguments["index"])
+    place = work.place
     index, hit = old.indices[place], old.conditions[step.arguments["condition"]]
     slope = hit.form.coefficient(index.name)
     point = index.form - hit.form if slope == ONE else index.form + hit.form
-    lines = work.under(old.indices[:place])
-    for inner in old.indices[place + 1 :]:
-        lines += ["sink_left.", *work.under([inner])]
+    lines = work.innermost(place, "sink_left.")
     scope, variable = work.scope(old), names.variable(index.name)
     kept = [names.condition(c) for c in new.conditions]
     position = step.arguments["condition"]
@@ -152,10 +153,8 @@ def guard(work: Work) -> Lines:
 def reindex(work: Work) -> Lines:
     names, arguments, old = work.names, work.step.arguments, work.before
     (new,) = work.after
-    place = next(j for j, i in enumerate(old.indices) if i.name == arguments["index"])
-    lines = work.under(old.indices[:place])
-    for inner in old.indices[place + 1 :]:
-        lines += ["sink_both.", *work.under([inner])]
+    place = work.place
+    lines = work.innermost(place, "sink_both.")
     was, now = old.indices[place], new.indices[place]
     v, w = names.variable(was.name), names.variable(now.name)
     forward, backward = arguments["forward"], arguments["backward"]
