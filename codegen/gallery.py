@@ -1,4 +1,4 @@
-"""Owns generated/: derivation, kernel and certificate of a few layers, and the page of slips, as text.
+"""Owns generated/: derivation, kernel and certificate of a few layers, slips, Conv2d for all sizes.
 
 `python -m codegen.gallery` rewrites the folder. Nothing there depends on this machine: the instruction
 set is fixed and no schedule is timed.
@@ -14,10 +14,14 @@ from codegen.call import wanted_gradients
 from codegen.compile import ISAS
 from codegen.produce import Request, module_source
 from derive.derivation import differentiate
-from derive.document import render
+from derive.document import printed, render
 from derive.layers.base import Layer
+from derive.layers.conv import Conv2d
+from derive.rocq import script
 from derive.slips import slips_page
 from derive.spelling import parse_layer
+from derive.symbolic import derivations
+from derive.symbolic_document import page
 from derive.theorems import certificate_text
 
 FOLDER = Path(__file__).resolve().parent.parent / "generated"
@@ -55,6 +59,8 @@ def texts() -> Iterator[tuple[str, str]]:
     kinds = {type(parse_layer(spelled)) for _, spelled, _ in EXAMPLES}
     for kind in sorted(kinds, key=lambda k: k.__name__):
         yield f"{kind.__name__}.certificate.json", certificate_text(kind, kind.chosen({}))
+    yield "Conv2d.derivation.tex", printed(page(derivations(Conv2d, {})), "latex", "standalone")
+    yield "Conv2d.v", script(Conv2d, {})
     yield "slips.md", slips_page()
 
 
