@@ -531,7 +531,7 @@ Proof.
 transitivity ((Σ c < C, Σ a_h < k_h, Σ a_w < k_w, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((weight g k c a_h a_w) *! (input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)))) +! (((bias g k)))); [|algebra].
 apply add_same.
 {
-transitivity (Σ c < C, Σ a_h < k_h, Σ a_w < k_w, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((weight g k c a_h a_w) *! (input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)))); [|same].
+transitivity ((Σ c < C, Σ a_h < k_h, Σ a_w < k_w, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((weight g k c a_h a_w) *! (input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)))) : R); [|same].
 apply sum_ext; intros c c_range.
 apply sum_ext; intros a_h a_h_range.
 apply sum_ext; intros a_w a_w_range.
@@ -540,7 +540,7 @@ transitivity ([inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w
 - apply brk_same; [reflexivity | algebra].
 }
 {
-transitivity (((bias g k))); [|same].
+transitivity ((((bias g k))) : R); [|same].
 algebra.
 }
 Qed.
@@ -1150,7 +1150,7 @@ Lemma sides_meet :
   (Σ k < K, Σ o_h < H_out, Σ o_w < W_out, Σ a_h < k_h, Σ a_w < k_w, [(- (a_h * d_h) - o_h * s_h + i_h + p_h =? 0) && (- (a_w * d_w) - o_w * s_w + i_w + p_w =? 0)] ((grad_output n g k o_h o_w) *! (weight g k c a_h a_w))) =
   (Σ k < K, Σ a_h < k_h, Σ a_w < k_w, Σ o_h < H_out, Σ o_w < W_out, [(- (a_h * d_h) - o_h * s_h + i_h + p_h =? 0) && (- (a_w * d_w) - o_w * s_w + i_w + p_w =? 0)] ((grad_output n g k o_h o_w) *! (weight g k c a_h a_w))).
 Proof.
-transitivity (Σ k < K, Σ a_h < k_h, Σ a_w < k_w, Σ o_h < H_out, Σ o_w < W_out, [(- (a_h * d_h) - o_h * s_h + i_h + p_h =? 0) && (- (a_w * d_w) - o_w * s_w + i_w + p_w =? 0)] ((grad_output n g k o_h o_w) *! (weight g k c a_h a_w))); [|same].
+transitivity ((Σ k < K, Σ a_h < k_h, Σ a_w < k_w, Σ o_h < H_out, Σ o_w < W_out, [(- (a_h * d_h) - o_h * s_h + i_h + p_h =? 0) && (- (a_w * d_w) - o_w * s_w + i_w + p_w =? 0)] ((grad_output n g k o_h o_w) *! (weight g k c a_h a_w))) : R); [|same].
 swap at 2.
 swap at 1.
 swap at 3.
@@ -1819,7 +1819,7 @@ Lemma sides_meet :
   (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((grad_output n g k o_h o_w) *! (input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)))) =
   (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)) *! (grad_output n g k o_h o_w))).
 Proof.
-transitivity (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)) *! (grad_output n g k o_h o_w))); [|same].
+transitivity ((Σ n < N, Σ o_h < H_out, Σ o_w < W_out, [inside (a_h * d_h + o_h * s_h - p_h) H && inside (a_w * d_w + o_w * s_w - p_w) W] ((input n g c (a_h * d_h + o_h * s_h - p_h) (a_w * d_w + o_w * s_w - p_w)) *! (grad_output n g k o_h o_w))) : R); [|same].
 apply sum_ext; intros n n_range.
 apply sum_ext; intros o_h o_h_range.
 apply sum_ext; intros o_w o_w_range.
@@ -2307,7 +2307,7 @@ Lemma sides_meet :
   (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, ((grad_output n g k o_h o_w))) =
   (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, ((grad_output n g k o_h o_w))).
 Proof.
-transitivity (Σ n < N, Σ o_h < H_out, Σ o_w < W_out, ((grad_output n g k o_h o_w))); [|same].
+transitivity ((Σ n < N, Σ o_h < H_out, Σ o_w < W_out, ((grad_output n g k o_h o_w))) : R); [|same].
 apply sum_ext; intros n n_range.
 apply sum_ext; intros o_h o_h_range.
 apply sum_ext; intros o_w o_w_range.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from derive.recheck import CheckReport
 
 MOST_CHARACTERS = 20_000_000
-SECONDS = 900
+SECONDS = 3600
 """How long one program may run."""
 
 NOTHING_SUPPOSED = (
@@ -65,7 +65,7 @@ def check_script(path: Path) -> CheckReport:
     return CheckReport(
         True,
         (
-            f"{title}: ALL SIZES, {len(arguments)} theorems accepted by the kernel of {version}",
+            f"{title}: ALL SIZES (Rocq), {len(arguments)} theorems accepted by the kernel of {version}",
             *([f"choices: {said}"] if said else []),
             *(
                 f"{key}: states what backflip's claim of that name states; closed under the global context"
