@@ -411,7 +411,8 @@ class Claim:
 
     def definition(self, seen: Mapping[str, Any], definition: Any) -> list[Need]:
         needed, title = self.covers(definition["indices"], definition["tensor"]), definition["tensor"]["name"]
-        for term in definition["body"]:
+        nothing: Term = {"sum": [], "where": [], "factors": []}  # a body of no terms has indices as well
+        for term in definition["body"] or [nothing]:
             indices = [*definition["indices"], *term["sum"]]
             own = {name for name, _ in indices}
             require(len(own) == len(indices) and not own & self.sizes, "captured index name in ", title)
@@ -634,7 +635,10 @@ def statement(claim: Any) -> Iterator[str]:
         ranges = ", ".join(f"{name} < {extent}" for name, extent in data["indices"])
         return f"{entry} := {' + '.join(map(term, data['body'])) or 0}" + f" for all {ranges}" * bool(ranges)
 
+    bodies = [d["body"] for d in (*claim["definitions"], claim["right"])]
+    inverted = {f[1] for body in bodies for t in body for f in t["factors"] if f[0] == "recip"}
     yield f"sizes: {'; '.join(claim['facts'])}"
+    yield from [f"supposing that no entry of {', '.join(sorted(inverted))} is 0"] * bool(inverted)
     yield f"inputs: {'; '.join(factor([t['name'], t['shape']]) for t in claim['inputs'])}"
     yield from map(definition, claim["definitions"])
     yield f"therefore {term(claim['left'][0])} = {definition(claim['right'])}"
@@ -684,6 +688,7 @@ def check_text(text: str) -> Report:
 
 
 def main(arguments: list[str]) -> int:
+    """What the file proves, printed. Its title is what the file calls itself; only the claims are checked."""
     try:
         with Path(*arguments).open(encoding="utf-8") as file:
             report = check_text(file.read(MOST_CHARACTERS + 1))
@@ -694,7 +699,8 @@ def main(arguments: list[str]) -> int:
         print(f"not a certificate file: {fault}")
         return 2
     print(
-        f"{report.title}: every theorem holds", *(f"{key}={value}" for key, value in report.choices.items())
+        f"{report.title} (so the file calls itself): every theorem in it holds;",
+        *(f"{key}={value}" for key, value in report.choices.items()),
     )
     for theorem in report.theorems:
         print(f"\n{theorem.key}: {theorem.steps} steps, {theorem.certificates} certificates")

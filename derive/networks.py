@@ -19,7 +19,7 @@ from derive.api import ProofResult
 from derive.claim import Claim
 from derive.document import statement
 from derive.domain import supposed
-from derive.errors import LayerError
+from derive.errors import LayerError, LimitError
 from derive.exhaust import MAX_TERMS, Comparison
 from derive.exhaust_spread import compare_many
 from derive.instance import claim_at
@@ -30,6 +30,10 @@ from derive.theorems import LABEL, certificate_digest, certificate_text, theorem
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
+
+
+MOST = 2**40
+"""What no size may reach: places are computed in 64 bits."""
 
 
 def prove_many(
@@ -59,7 +63,7 @@ def prove_many(
     """
     if factorised and (executor is not None or jobs is not None):
         raise LayerError("a factorised proof needs no workers", where="factorised", got="executor or jobs")
-    cases = [_case(layer, tuple(shape)) for layer, shape in items]
+    cases = [_case(*pair) for pair in _pairs(items)]
     if factorised:
         judged = [[judge_by_axes(claim) for claim in case.claims.values()] for case in cases]
     else:
@@ -81,9 +85,33 @@ class _Case:
     claims: Mapping[str, Claim]
 
 
+def _pairs(items: Any) -> list[tuple[Layer, tuple[int, ...]]]:
+    """The items as pairs of a layer and a shape; LayerError on the first that is none."""
+    found = []
+    for number, item in enumerate(items):
+        pair = tuple(item) if isinstance(item, (tuple, list)) else (item,)
+        if len(pair) != 2 or not isinstance(pair[0], Layer) or not isinstance(pair[1], (tuple, list)):
+            raise LayerError(
+                "not a layer with its input shape",
+                where=f"prove_many, item {number}",
+                expected="(Conv2d(1, 1, 2), (1, 1, 3, 3))",
+                got=repr(item)[:100],
+            )
+        found.append((pair[0], tuple(pair[1])))
+    return found
+
+
 def _case(layer: Layer, shape: tuple[int, ...]) -> _Case:
     layer.operands(shape)
     sizes, choices = layer.sizes(shape), layer.choices(shape)
+    if (largest := max(sizes, key=lambda name: abs(sizes[name]), default="")) and abs(sizes[largest]) >= MOST:
+        raise LimitError(
+            "size too large to compare entries",
+            where=f"{largest} of {layer!r}"[:100],
+            expected=f"below {MOST:,}",
+            got=f"{sizes[largest]:,}",
+            mend="prove it for all sizes: --all-sizes",
+        )
     proved = theorems(type(layer), choices)
     return _Case(
         layer, shape, choices, sizes, proved, {key: claim_at(t.claim, sizes) for key, t in proved.items()}

@@ -51,6 +51,8 @@ def _outcome(fault: BaseException) -> tuple[int, str]:
     match fault:
         case click.exceptions.Exit():
             return fault.exit_code, ""
+        case SystemExit() if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
+            return BROKEN_PIPE, ""  # click met a closed pipe, and says 1 for it
         case SystemExit():
             return fault.code if isinstance(fault.code, int) else 1, ""
         case click.Abort() | KeyboardInterrupt():

@@ -207,6 +207,15 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert done.stdout.startswith("Gradients of") and not done.stderr
 
 
+def test_a_reader_that_left_is_told_apart_from_a_refutation(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m codegen.cli prove --list | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "141\n" and not done.stderr
+
+
 def test_shapes() -> None:
     assert parse_shape("1,1,3,3") == parse_shape(" (1, 1, 3, 3,) ") == (1, 1, 3, 3)
 

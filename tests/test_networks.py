@@ -12,6 +12,8 @@ import pytest
 
 from benchmarks.exhaustive import NETWORKS, checked, run
 from benchmarks.exhaustive import main as benchmark
+from derive import Conv1d, Conv2d
+from derive.errors import LayerError, LimitError
 from derive.exhaust import estimate
 from derive.instance import claim_at
 from derive.judge import FACTORISED
@@ -69,3 +71,18 @@ def test_benchmark_prints_a_table_and_refuses_other_labels(
     assert [row.entries for row in run("lenet5", options)] == [944, 944]
     with pytest.raises(SystemExit, match="not proved: THIS SIZE"):
         checked(prove_many([(parse_layer("Linear(2, 3)"), (1, 2))]), factorised=True)
+
+
+@pytest.mark.parametrize(
+    "item", [Conv2d, (Conv2d, (1, 1, 3, 3)), (Conv2d(1, 1, 2), None), ("Conv2d", (1,)), ()]
+)
+def test_what_is_no_layer_with_a_shape_is_named(item: object) -> None:
+    with pytest.raises(LayerError, match=r"(?s)not a layer with its input shape.*prove_many, item 1"):
+        prove_many([(Conv2d(1, 1, 2), (1, 1, 3, 3)), item])  # type: ignore[list-item]
+
+
+def test_sizes_beyond_whole_number_arithmetic_are_refused() -> None:
+    layer = Conv1d(1, 1, 1, stride=2**40)
+    with pytest.raises(LimitError, match="size too large to compare entries"):
+        prove_many([(layer, (1, 1, 5))])
+    assert prove_many([(Conv1d(1, 1, 1, stride=2**40 - 1), (1, 1, 5))])[0].ok

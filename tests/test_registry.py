@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import derive.layers
+from derive import networks
 from derive import theorems as proved
 from derive.api import check_file, differentiate, prove
 from derive.errors import LayerError
@@ -97,7 +98,7 @@ def forget(place: Path, file: str, title: str) -> None:
     derive.layers.__path__.remove(str(place))
     sys.modules.pop(f"derive.layers.{file}", None)
     vars(derive.layers).pop(file, None)
-    for kept in (base._CLAIMS, proved._PROVED):
+    for kept in (base._CLAIMS, proved._PROVED, networks._CERTIFICATES):
         left = {key: value for key, value in kept.items() if key[0].__name__ != title}
         kept.clear()
         kept.update(left)  # type: ignore[arg-type]

@@ -251,7 +251,9 @@ def test_check_of_a_script_reports_what_was_checked(tmp_path: Path) -> None:
     report = check_file(file)
     assert report.ok
     first, *rest = report.lines
-    assert re.fullmatch(r"Linear: ALL SIZES \(Rocq\), 4 theorems accepted by the kernel of Rocq \(Coq\) [\d.]+", first)
+    assert re.fullmatch(
+        r"Linear: ALL SIZES \(Rocq\), 4 theorems accepted by the kernel of Rocq \(Coq\) [\d.]+", first
+    )
     assert rest[0] == "choices: bias=True, lead=1"
     states = "states what backflip's claim of that name states; closed under the global context"
     assert rest[1:5] == [f"{key}: {states}" for key in ("output", "input", "weight", "bias")]
