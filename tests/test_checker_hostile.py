@@ -212,7 +212,7 @@ def unknown_shape(t: dict[str, Any]) -> None:
 
 UNKNOWN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "derivative": (no_derivative, "no derivative is known"),
-    "shape": (unknown_shape, "shape is not over sizes"),
+    "shape": (unknown_shape, "extent is not over sizes"),
     "extent": (
         lambda t: t["claim"]["right"]["body"][0]["sum"].append(["j", "Q"]),
         "extent is not over sizes",
