@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-from derive.claim import Argument
+from derive.claim import Argument, Step
 from derive.errors import LayerError
 from derive.layers.base import Layer
 from derive.rocq.modules import Numbering, modules
@@ -35,16 +35,19 @@ def between_script(name: str) -> str:
 
     found = {part: t.argument for part, t in proved_between(name).items()}
     printed = numbers(name)
-    spelled = {}
-    for part, argument in found.items():
-        own = printed.get(part)
-        sides = (own.left, own.right) if own else ([], [])
-        steps = (argument.left_steps, argument.right_steps)
-        spelled[part] = tuple(
-            [str(n) for n in side] or [f"not printed, {i + 1}" for i in range(len(s))]
-            for side, s in zip(sides, steps, strict=True)
+    spelled = {
+        part: (
+            _said(printed[part].left if part in printed else (), argument.left_steps),
+            _said(printed[part].right if part in printed else (), argument.right_steps),
         )
-    return _text(BETWEEN + name, {}, found, spelled)  # type: ignore[arg-type]
+        for part, argument in found.items()
+    }
+    return _text(BETWEEN + name, {}, found, spelled)
+
+
+def _said(numbers: Sequence[int], steps: Sequence[Step]) -> list[str]:
+    """The printed number of each step; where a part is not printed its steps are counted."""
+    return list(map(str, numbers)) or [f"not printed, {place + 1}" for place in range(len(steps))]
 
 
 def _text(
