@@ -1,4 +1,4 @@
-"""Owns generated/: derivation, kernel and certificate of a few layers, slips, Conv2d for all sizes.
+"""Owns generated/: derivation, kernel, certificate of a few layers; slips, museum, Conv2d for all sizes.
 
 `python -m codegen.gallery` rewrites the folder. Nothing there depends on this machine: the instruction
 set is fixed and no schedule is timed.
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from codegen.call import wanted_gradients
 from codegen.compile import ISAS
+from codegen.museum_page import museum_page
 from codegen.produce import Request, module_source
 from derive.derivation import differentiate
 from derive.document import printed, render
@@ -62,6 +63,7 @@ def texts() -> Iterator[tuple[str, str]]:
     yield "Conv2d.derivation.tex", printed(page(derivations(Conv2d, {})), "latex", "standalone")
     yield "Conv2d.v", script(Conv2d, {})
     yield "slips.md", slips_page()
+    yield "museum.md", museum_page()
 
 
 def drift(folder: Path = FOLDER) -> list[str]:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-NUMERIC = r"derive/(exhaust\w*|evaluate\w*|numbers_\w+|judge_\w+|graph_field|program|verif\w+|search)\.py"
+NUMERIC = (
+    r"derive/(exhaust\w*|evaluate\w*|numbers_\w+|judge_\w+|graph_field|program|verif\w+|search"
+    r"|museum/(as_function|verdicts|functions\w*))\.py"
+)
 """Files of derive that may import NumPy; search.py is for maintainers."""
 
 LANGUAGE = r"derive\.(index|expr|functions|claim|instance|errors)"
@@ -84,6 +87,18 @@ WALLS = (
         r"derive/checker\.py",
         r".*",
         free=rf"({'|'.join(sorted(sys.stdlib_module_names))})(\..*)?",
+    ),
+    Wall(
+        "the product knows nothing of the museum",
+        r"(derive|codegen|examples)/.*",
+        r"(derive|codegen)\.museum\w*\b.*",
+        r"derive/museum/.*|codegen/(museum\w*|gallery)\.py",
+    ),
+    Wall(
+        "an exhibit is said in the language, by edits of a layer's claim",
+        r"derive/museum/(edits|catalogue_\w+)\.py",
+        r"derive\b.*",
+        free=rf"{LANGUAGE}(\..*)?|derive\.museum(\.(edits|exhibit|catalogue_\w+))?(\..*)?|derive\.layers\.base(\.Layer)?",
     ),
     Wall("no pickles", r"(derive|codegen|examples)/.*", r"(pickle|marshal|shelve|dill|cloudpickle)\b.*"),
 )
@@ -173,6 +188,9 @@ PLANTED = {
     "a cli": ("codegen/build.py", "from derive import cli"),
     "a part of a cli": ("codegen/build.py", "from derive.cli_prove import prove_command"),
     "a cli in an example": ("examples/new.py", "from codegen.cli import main"),
+    "the museum in the product": ("derive/judge.py", "from derive.museum import exhibits"),
+    "its kernels in the product": ("codegen/validate.py", "from codegen.museum import Cabinet"),
+    "a judge in an exhibit": ("derive/museum/catalogue_new.py", "from derive.exhaust import compare"),
     "pickle": ("codegen/cache.py", "import pickle"),
     "eval": ("derive/spelling.py", "eval('1')"),
     "exec": ("codegen/build.py", "exec('1')"),
