@@ -89,11 +89,11 @@ def load_callable(text: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-@examples('explain "ALL SIZES (certificate)"', 'explain "THIS SIZE"')
+@examples('explain "ALL SIZES (certificate)"', 'explain "THIS SIZE"', 'explain trace')
 @click.command("explain", cls=Verb)
 @click.argument("label")
 def explain_command(label: str) -> None:
-    """Say what a proof LABEL means and what it does not."""
+    """Say what a LABEL, or a check of a compiled kernel, means and what it does not."""
     from derive.explain import explain
 
     click.echo(explain(label))

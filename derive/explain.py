@@ -1,8 +1,13 @@
-"""Owns what each label means, in words: what was compared, what it stands on, what it does not say."""
+"""Owns what each label means, in words: what was compared, what it stands on, what it does not say.
+
+LABELS are the labels of proofs and verdicts; CHECKS are the checks of a compiled kernel, by the names under
+which a validation record lists them. TRUST.md names both and says of neither what is said here.
+"""
 
 from __future__ import annotations
 
 import difflib
+import re
 import textwrap
 
 from derive.errors import LayerError
@@ -69,26 +74,103 @@ LABELS = {
         differ, with both values. Exit code 1.""",
 }
 
+CHECKS = {
+    "lexical": """
+        Of the text: kernels consist of whole numbers, loops and branches on whole numbers, and the element
+        operations of backflip_ops.h; no cast, no sizeof, no literal with a point, no preprocessor word, no
+        comparison of elements or addresses. So a kernel's text can neither tell one element type from
+        another nor branch on data. Deterministic. It does not say that any value is right, and it does not
+        look into what stands beside the kernels, headers and entry functions, which come from one
+        template.""",
+    "integers": """
+        Of the shipped binary itself, bit for bit: its results on random whole numbers are the definition's.
+        They are so small that every sum of magnitudes is a number the type holds exactly, so that nothing
+        can be rounded in any order of summation. Draws alternate between poisoned and left-over workspace.
+        If the binary computes one polynomial in the operands without rounding, a wrong one passes with the
+        stated probability. It does not say what happens at other magnitudes, at NaN or at infinities.""",
+    "trace": """
+        Of the C file that ships, compiled with an element that carries which terms of the definition a value
+        is the sum of: at this shape, from poisoned memory, what reaches each entry of the result is the sum
+        of exactly the definition's terms, each once, none missing, none that belongs elsewhere.
+        Deterministic: no data, no sampling; any order of summation. Products with zeros of the padding are
+        left aside. It does not say that the shipped binary does the same, which rests on its being the same
+        C file (lexical, integers, marks, rebuild); nothing of rounding, of other shapes, of reads out of
+        bounds (asan), or of work done in vain. Kernels with functions, tables or terms that stand in several
+        entries are not traced; uint64, field and rational stand in.""",
+    "uint64": """
+        Of the same C file compiled with whole numbers modulo 2^64, where nothing is ever rounded: on random
+        operands every entry is the definition's. A draw misses a difference that has an odd coefficient and
+        is linear in each operand with at most the stated probability; one whose coefficients are all even is
+        not covered by it. A text with rational constants is run with their numerators where all its paths
+        have one product of denominators, and has to give that multiple of the result. Says nothing of the
+        shipped binary's own code.""",
+    "field": """
+        Of the same C file compiled with numbers modulo the prime 2^61 - 1, where a constant n/d is n times
+        the inverse of d and every function but the inverse is an unknown one: every entry is the sum of the
+        definition's terms, or what reverse differentiation of the definition gives. If the mixing of bits
+        that stands for the functions is as good as random functions, a formula that differs passes a run
+        with at most the stated probability; coefficients are compared modulo the prime. Says nothing of what
+        the functions are (functions), of rounding (bounded), or of the shipped binary's own code.""",
+    "rational": """
+        Of the shipped binary where its text multiplies by rational constants of its own, as fast convolution
+        does: on random whole numbers every result rounds to the exact one, and is as near to it as the
+        text's own roundings can bring it, which the same text computed on magnitudes says. A constant wrong
+        by so little that no result of these draws moves beyond that passes here; whether the formula with
+        its exact constants is the definition's is decided by field.""",
+    "selection": """
+        Of the shipped binary of a kernel that compares and copies: it takes the entry that the definition
+        takes, bit for bit, on the weak orders of a window's entries that the record lists, with ties, both
+        zeros, infinities and NaN. Where these are all weak orders and the kernel does nothing else, at each
+        window in the same way, this is complete; else it is a sample, and the record says which.""",
+    "functions": """
+        The error of each function (exp, log, erf, ...) that the bound of real operands supposes, in units in
+        the last place. Measured against mpmath at many points over the whole range; not proved.""",
+    "bounded": """
+        Of the shipped binary of a kernel with functions: on random real operands every entry is within a
+        running error bound of the definition's value, which was computed in long double. Deterministic for
+        these operands; says nothing of others. An entry whose value or bound is not finite is left out, and
+        the record counts the others.""",
+    "real": """
+        Of the shipped binary of a sum of products: on random real operands every entry is within gamma_q *
+        sum |terms| of the exact value, q its number of terms, and one more for each factor of a term beyond
+        two. Deterministic for these operands; says nothing of others. Any order of summation stays within
+        that bound, so that a wrong term of small effect can too: trace and integers are what finds it.""",
+    "marks": """
+        Of the same C file compiled for the shipped element once more, with marks on: the branches that it
+        takes are those that the class builds took, in the same order. The binary that ships carries no
+        marks; it is that file without them.""",
+    "asan": """
+        Of the same C file compiled once more for the shipped element, at -O1 under AddressSanitizer and
+        UndefinedBehaviorSanitizer, on buffers of exactly their size, as allocated and moved by one element:
+        no access outside a buffer, none at a lower alignment than its type's, nothing else that C leaves
+        undefined was reported. Addresses depend on sizes alone (lexical), so that other data would go the
+        same way. Parts of vectors are copied there instead of masked. Says nothing of values.""",
+    "rebuild": """
+        The text was written again from the theorem, made into C and compiled again: text, C file and binary
+        are the stored ones, byte for byte. So the binary is of that text, whatever digest it says of itself.
+        Of this compiler, Cython and Python; does not say that they are right.""",
+}
+
 
 def explain(label: str) -> str:
-    """The words for a label as it is printed ("THIS SIZE, 57 identities, exhaustive"), or all that begin so.
+    """The words for a label or a check as it is printed, or for all that begin so.
 
-    Raises LayerError where no label is meant.
+    A printed label may have numbers ("THIS SIZE, 57 identities, exhaustive", "TESTED, 12 entries").
+    Raises LayerError where none is meant.
     """
-    wanted = _plain(label)
-    matching = [
-        name for name in LABELS if wanted and (wanted == _plain(name) or _plain(name).startswith(wanted))
-    ]
+    known, wanted = LABELS | CHECKS, _plain(label)
+    matching = [name for name in known if wanted and _plain(name).startswith(wanted)]
     if not matching:
-        near = difflib.get_close_matches(wanted, [_plain(n) for n in LABELS], n=1)
+        near = difflib.get_close_matches(wanted, [_plain(n) for n in known], n=1)
         raise LayerError(
             "unknown label",
             where="explain",
-            expected=" | ".join(LABELS),
+            expected=" | ".join(known),
             got=label,
-            mend=f"did you mean {next(n for n in LABELS if _plain(n) == near[0])!r}?" if near else "",
+            mend=f"did you mean {next(n for n in known if _plain(n) == near[0])!r}?" if near else "",
         )
-    return "\n\n".join(f"{name}\n\n{_filled(LABELS[name])}" for name in matching)
+    exact = [name for name in matching if _plain(name) == wanted]
+    return "\n\n".join(f"{name}\n\n{_filled(known[name])}" for name in exact or matching)
 
 
 def _filled(text: str) -> str:
@@ -96,8 +178,8 @@ def _filled(text: str) -> str:
 
 
 def _plain(label: str) -> str:
-    """Lower case; numbers of identities and powers read as n and k."""
-    words = label.lower().replace("^-", "^- ").split()
+    """Lower case; numbers of identities and powers read as n and k; the entries of TESTED left out."""
+    words = re.sub(r"(?<=tested), [\d,]+ entries$", "", label.lower()).replace("^-", "^- ").split()
     return " ".join(
         "n" if word.replace(",", "").isdigit() and i + 1 < len(words) and words[i + 1].startswith("identit")
         else "k" if word.isdigit() else word
