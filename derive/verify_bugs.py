@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -26,6 +26,8 @@ class Rule:
     exchanged: bool = True
     last_image: bool = False
     overwrite: bool = False
+    grouping: str = "blocks"
+    columns: str = "all"
 
     def spot(self, o: Sequence[int], a: Sequence[int]) -> Place:
         axes = zip(self.stride, o, self.dilation, a, self.before, strict=True)
@@ -35,6 +37,21 @@ class Rule:
         axes = zip(a, kernel, self.flip, strict=True)
         return tuple(size - 1 - j if f else j for j, size, f in axes)
 
+    def group(self, k: int, filters: int) -> int:
+        """The group that a filter belongs to."""
+        if self.grouping == "first inputs":
+            return 0
+        return k % self.groups if self.grouping == "modulo" else k // (filters // self.groups)
+
+    def filter(self, k: int, filters: int) -> int:
+        """The filter whose weights are read."""
+        return k % (filters // self.groups) if self.grouping == "first weights" else k
+
+    def seen(self, o: Sequence[int], far: Sequence[int], spot: Place, near: Sequence[int]) -> bool:
+        """Whether a loop reaches an entry: not where columns run up to the number of rows."""
+        beyond = {"outputs": o[-1] >= far[0], "inputs": spot[-1] >= near[0]}
+        return inside(spot, near) and not beyond.get(self.columns, False)
+
 
 def windows(rule: Rule, far: Sequence[int], weight: Sequence[int], near: Sequence[int]) -> Iterator[Hit]:
     """The triples of a convolution from a tensor of shape `near` to one of shape `far`."""
@@ -42,11 +59,12 @@ def windows(rule: Rule, far: Sequence[int], weight: Sequence[int], near: Sequenc
     images = range(far[0] - 1 if rule.last_image else 0, far[0])
     for n in images:
         for k, *o in places(far[1:]):
-            first = k // (far[1] // rule.groups) * per
+            first = rule.group(k, far[1]) * per
             for c, *a in places((per, *weight[2:])):
                 spot, tap = rule.spot(o, a), rule.tap(a, weight[2:])
-                here = (k, c, *tap) if rule.exchanged else (c, k, *tap)
-                if inside(spot, near[2:]) and inside(here, weight):
+                used = rule.filter(k, far[1])
+                here = (used, c, *tap) if rule.exchanged else (c, used, *tap)
+                if rule.seen(o, far[2:], spot, near[2:]) and inside(here, weight):
                     yield (n, k, *o), here, (n, first + c, *spot)
 
 
@@ -73,6 +91,21 @@ def mutants(right: Rule, after: tuple[int, ...], square: bool, turned: str) -> I
     yield "padding on the wrong side", replace(right, before=after)
     yield "only the last image of the batch", replace(right, last_image=True)
     yield "overlapping windows overwritten instead of summed", replace(right, overwrite=True)
+    if rank > 1:
+        yield "columns bounded by the row extent", replace(right, columns="outputs")
+        yield "columns bounded by the row extent", replace(right, columns="inputs")
+    if right.groups > 1:
+        yield "the first group's weights in every group", replace(right, grouping="first weights")
+        yield "the first group's inputs in every group", replace(right, grouping="first inputs")
+        yield "filter k put into group k modulo groups", replace(right, grouping="modulo")
+
+
+def only_last(hits: Iterable[Hit]) -> Iterator[Hit]:
+    """The triples of the last window alone that meets an entry of the input: what a window stores stays."""
+    kept, last = list(hits), dict[Place, Place]()
+    for far, _, near in kept:
+        last[near] = max(last.get(near, far[2:]), far[2:])
+    return (hit for hit in kept if hit[0][2:] == last[hit[2]])
 
 
 def _rule(layer: Any, rank: int) -> tuple[Rule, tuple[int, ...]]:
@@ -98,6 +131,8 @@ def convolution(key: str, layer: Layer, arrays: Arrays, right: NDArray[Any]) -> 
     if key == "output":
         yield "bias forgotten", right - added
     if key == "input":
+        hits = only_last(windows(rule, g.shape, w.shape, x.shape))
+        yield "overlapping windows overwritten instead of summed", gathered(key, hits, arrays, right.shape)
         pads: Sequence[tuple[int, int]] = getattr(layer, "paddings", ())
         axes = zip(x.shape[2:], pads, g.shape[2:], w.shape[2:], rule.stride, rule.dilation, strict=True)
         left = [n + b + a - d * (k - 1) - 1 - s * (o - 1) for n, (b, a), o, k, s, d in axes]

@@ -10,6 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from derive.layers.base import Layer
+from derive.layers.shapes import exact
 from derive.verify_hits import (
     ONE,
     Arrays,
@@ -69,6 +70,10 @@ def mean_pool(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Iter
     ]
     for title, window, step, pad in moves:
         yield title, mapped(key, _pool_spots(outs, window, step, pad, lengths, own), arrays, right)
+    for narrow in ((*kernel[:-1], 2), (2,) * len(kernel)):
+        for share in (own, _all_of(narrow)):
+            spots = _pool_spots(outs, narrow, stride, before, lengths, share)
+            yield "pool width taken as 2", mapped(key, spots, arrays, right)
     if key == "input":
         spots = _pool_spots(outs, kernel, stride, before, lengths, own)
         title = "overlapping windows overwritten instead of summed"
@@ -76,6 +81,11 @@ def mean_pool(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Iter
         axes = zip(lengths, pads, outs, kernel, stride, strict=True)
         left = [max(0, n + b + a - k - s * (o - 1)) for n, (b, a), o, k, s in axes]
         yield from dropped("leftover rows of a non-divisible stride dropped", right, left)
+
+
+def _all_of(kernel: Sequence[int]) -> Callable[[Place, list[Place]], Fraction]:
+    """One over the size of a window."""
+    return lambda o, held: Fraction(1, prod(kernel))
 
 
 def _shares(layer: Layer, arrays: Arrays) -> Callable[[Place, list[Place]], Fraction]:
@@ -187,6 +197,15 @@ def _unshuffle(array: NDArray[Any], r: int, offsets_first: bool) -> NDArray[Any]
     split = array.reshape(n, c, h // r, r, w // r, r)
     turned = split.transpose(0, 3, 5, 1, 2, 4) if offsets_first else split.transpose(0, 1, 5, 3, 2, 4)
     return turned.reshape(n, c * r * r, h // r, w // r)
+
+
+def masked(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:
+    """Mistakes in dropout with a given mask."""
+    source = arrays["input" if key == "output" else "grad_output"]
+    if "mask" in arrays:
+        yield "the scale 1/(1 - p) forgotten", source * arrays["mask"]
+        yield "the scale without the mask", source * (1 / (1 - exact("p", layer.p)))
+    yield "the mask forgotten", source
 
 
 def flattened(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Iterator[Wrong]:

@@ -118,6 +118,8 @@ def _of_gradient(own: Judge, key: str, right: NDArray[Any], arrays: Arrays) -> I
     yield from _right_of("grad_output forgotten", own, key, ones, right)
     if g.shape == right.shape:
         yield "grad_output passed on: the derivative forgotten", g
+        gates = {**arrays, "input": g}
+        yield from _right_of("the sign of grad_output tested in place of the input's", own, key, gates, right)
         y = np.asarray(own.values("output", arrays, g.shape).value, np.float64)
         yield "the function in place of its derivative", g * y
         derived = {"Sigmoid": x * (1 - x), "Tanh": 1 - x**2}.get(type(own.layer).__name__)
@@ -151,6 +153,8 @@ def _over_classes(layer: Any, key: str, arrays: Arrays, right: NDArray[Any]) -> 
     if layer.reduction != "mean":
         return
     yield "divided by N*C, the classes too", right / x.shape[int(x.ndim > 1)]
+    if key == "input" and target.dtype.kind == "f":
+        yield "p - y: the sum of the target taken for 1", right + _unweighed(layer, arrays)
     if target.dtype.kind == "i" and target.size:
         counted = np.count_nonzero(target != layer.ignore_index)
         yield "ignored targets counted in the mean", right * counted / target.size
@@ -161,6 +165,18 @@ def _over_classes(layer: Any, key: str, arrays: Arrays, right: NDArray[Any]) -> 
             plain = arrays["grad_output"] * (p / p.sum(axis=axis, keepdims=True) - hit)
             for divisor in (target.size, max(1, counted)):
                 yield "ignored targets not left out", plain / divisor
+
+
+def _unweighed(layer: Any, arrays: Arrays) -> NDArray[Any]:
+    """(1 - sum of y) p over the number of targets, with y weighted by class and smoothed."""
+    x, target, axis = arrays["input"], arrays["target"], int(arrays["input"].ndim > 1)
+    part = float(layer.label_smoothing)
+    along = (-1, *(1,) * (x.ndim - axis - 1))
+    y = (1 - part) * target + part / x.shape[axis]
+    y = y * arrays["class_weight"].reshape(along) if "class_weight" in arrays else y
+    p = np.exp(x - x.max(axis=axis, keepdims=True))
+    lost = (1 - y.sum(axis=axis, keepdims=True)) * p / p.sum(axis=axis, keepdims=True)
+    return np.asarray(arrays["grad_output"] * lost * x.shape[axis] / x.size)
 
 
 def _normalised(layer: Any, key: str, arrays: Arrays) -> Iterator[Wrong]:

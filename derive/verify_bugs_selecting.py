@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,9 @@ def selected(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Itera
         )
         yield "zeros of the padding compared with the entries", sign * _taken(layer, x, lengths, outs, 0.0)
         yield "the mean in place of the selected entry", sign * _means(layer, x, lengths, outs)
+        if hasattr(layer, "kernel"):
+            for narrow in _narrow(layer):
+                yield "pool width taken as 2", sign * _taken(narrow, x, lengths, outs, -np.inf)
         return
     for title, how in (
         ("overlapping windows overwritten instead of summed", "overwritten"),
@@ -57,6 +61,17 @@ def selected(key: str, layer: Any, arrays: Arrays, right: NDArray[Any]) -> Itera
         ("1 in place of grad_output at the selected entries", "marked"),
     ):
         yield title, _sent(layer, x, g, lengths, outs, how)
+    if hasattr(layer, "kernel"):
+        for narrow in _narrow(layer):
+            yield "pool width taken as 2", _sent(narrow, x, g, lengths, outs, "")
+
+
+def _narrow(layer: Any) -> Iterator[Any]:
+    """The windows of a pool with two columns each, and with two entries along every axis."""
+    for kernel in ((*layer.kernel[:-1], 2), (2,) * len(layer.kernel)):
+        yield SimpleNamespace(
+            kernel=kernel, strides=layer.strides, paddings=layer.paddings, dilations=layer.dilations
+        )
 
 
 def _planes(array: NDArray[Any], rank: int) -> NDArray[Any]:
@@ -107,6 +122,8 @@ def _sent(
 def _shares(plane: NDArray[Any], window: Window, how: str) -> list[tuple[Place, float]]:
     """Which entries of a window get which part of its gradient."""
     held = [spot for spot, inside in window if inside]
+    if not held:
+        return []
     values = [float(plane[spot]) for spot in held]
     best = max(values)
     if how == "padding":

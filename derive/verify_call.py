@@ -1,4 +1,4 @@
-"""Owns the ways in which somebody's function or object is called, and how its results are told apart.
+"""Owns the ways in which somebody's function or object is called.
 
 A function is bound by parameter names (PyTorch's, the courses' and the usual short ones); one without a
 gradient among them is a forward pass. An object with forward(A) and backward(dLdZ) is driven through its
@@ -8,7 +8,7 @@ attributes. Numbers such as the stride are passed where there is a parameter for
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from derive.errors import LayerError
 from derive.layers.base import Layer
 from derive.verify_names import NUMBERS, OPERANDS, RESULTS, given, lookup, passed
+from derive.verify_results import once
 
 Arrays = dict[str, NDArray[Any]]
 PASSED = ("input", "other", "target", "mask", "indices")
 """Operands that an object's forward is called with, in order."""
+CLEARS = ("zero_grad", "zero_grads", "zero_gradients")
+"""Methods by which an object is told to forget its gradients: one that has any may add to them."""
 UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, target|y, cache, and the layer's numbers: "
 
 
@@ -37,6 +40,7 @@ class Subject:
         run: from operands and numbers to whatever it returns.
         varies: the layer's numbers that can be changed from outside.
         takes_grad: whether it is told the gradient of the output; that of a loss is 1 where it is not.
+        session: starts calls that keep what an object holds from one to the next; None where `run` does.
     """
 
     name: str
@@ -44,6 +48,7 @@ class Subject:
     run: Callable[[Arrays, Mapping[str, Any]], Any]
     varies: frozenset[str]
     takes_grad: bool = True
+    session: Callable[[], Callable[[Arrays, Mapping[str, Any]], Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,24 @@ def _cache(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
 
 def _of_object(target: Any, title: str) -> Subject:
     run = lambda arrays, numbers: _drive(deepcopy(target), arrays)  # noqa: E731
-    return Subject(title, "both", run, frozenset(), _takes_grad(target))
+    session = lambda: _kept(lambda numbers: deepcopy(target))  # noqa: E731
+    return Subject(title, "both", run, frozenset(), _takes_grad(target), session)
+
+
+def _kept(made: Callable[[Mapping[str, Any]], Any]) -> Callable[[Arrays, Mapping[str, Any]], Any]:
+    """Calls of one object, made at the first; between them it clears its gradients, where it knows how."""
+    held: list[Any] = []
+
+    def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
+        if not held:
+            held.append(made(numbers))
+        else:
+            clears = (getattr(held[0], title, None) for title in CLEARS)
+            for clear in filter(callable, clears):
+                clear()
+        return _drive(held[0], arrays)
+
+    return run
 
 
 def _takes_grad(target: Any) -> bool:
@@ -189,10 +211,14 @@ def _of_class(target: type, title: str, roles: Roles) -> Subject:
             mend="pass an instance instead of the class",
         )
 
-    def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
-        return _drive(target(**{name: numbers[role] for name, role in bound.items()}), arrays)
+    def made(numbers: Mapping[str, Any]) -> Any:
+        return target(**{name: numbers[role] for name, role in bound.items()})
 
-    return Subject(title, "both", run, frozenset(bound.values()), _takes_grad(target))
+    def run(arrays: Arrays, numbers: Mapping[str, Any]) -> Any:
+        return _drive(made(numbers), arrays)
+
+    varies = frozenset(bound.values())
+    return Subject(title, "both", run, varies, _takes_grad(target), lambda: _kept(made))
 
 
 def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
@@ -217,7 +243,7 @@ def _drive(target: Any, arrays: Arrays) -> dict[str, Any]:
     for title, value in vars(owner).items():
         role = lookup(RESULTS, title, ("weight", "bias"))
         if role in arrays and lookup(OPERANDS, title) is None and value is not None:
-            found[_once(found, str(role), title)] = _unlike(value, arrays[str(role)])
+            found[once(found, str(role), title)] = _unlike(value, arrays[str(role)])
     return found
 
 
@@ -248,60 +274,3 @@ def _unlike(value: Any, operand: NDArray[Any]) -> Any:
     """A gradient in the operand's shape, where its own differs by axes of one entry only."""
     given = np.asarray(value)
     return given.reshape(operand.shape) if np.squeeze(given).shape == np.squeeze(operand).shape else value
-
-
-def _once(found: Mapping[str, Any], role: str, title: str) -> str:
-    """The role; LayerError where something was given for it already."""
-    if role in found:
-        raise LayerError(
-            "two results for one gradient", where=title, expected=f"one grad_{role}", got=f"{title} as well"
-        )
-    return role
-
-
-def _nested(returned: Any, shapes: Mapping[str, Sequence[int]]) -> bool:
-    """Whether a list is one array written as nested lists, and no sequence of results."""
-    try:
-        return isinstance(returned, list) and np.shape(returned) in [tuple(s) for s in shapes.values()]
-    except ValueError:
-        return False
-
-
-def results(returned: Any, shapes: Mapping[str, Sequence[int]], title: str) -> dict[str, Any]:
-    """Which result is which: by dict keys, by order, or by shape; raises LayerError where unclear."""
-    if isinstance(returned, Mapping):
-        found: dict[str, Any] = {}
-        for key, value in returned.items():
-            role = lookup(RESULTS, str(key), shapes)
-            if role is not None:
-                found[_once(found, role, str(key))] = value
-    elif isinstance(returned, (tuple, list)) and not _nested(returned, shapes):
-        found = dict(zip(_order(shapes), returned, strict=False))
-    elif returned is None:
-        found = {}
-    else:
-        fits = [key for key, shape in shapes.items() if tuple(np.shape(returned)) == tuple(shape)]
-        hinted = [
-            key
-            for key in fits
-            if any(word in title.lower() for word in RESULTS[key].split() if len(word) > 1)
-        ]
-        found = {(hinted or fits or list(shapes))[0]: returned}
-    found = {key: value for key, value in found.items() if value is not None and key in shapes}
-    if not found:
-        raise LayerError(
-            "no output returned" if "output" in shapes else "no gradient returned",
-            where=title,
-            expected=f"a dict by names, a tuple ({', '.join(_order(shapes))}), or one array",
-            got=type(returned).__name__,
-        )
-    return found
-
-
-def _order(shapes: Iterable[str]) -> tuple[str, ...]:
-    """The order of a tuple of results: a place for the bias also where the layer has none."""
-    names = tuple(shapes)
-    if "weight" in names and "bias" not in names:
-        at = names.index("weight") + 1
-        return (*names[:at], "bias", *names[at:])
-    return names

@@ -4,6 +4,7 @@
 numbers, so that ties, zeros and bends occur. `large`: inputs of about 10^4, where unstable formulas overflow.
 `nan`: a third of the entries that a layer compares are NaN. `fine`: inputs whose variance is about the
 layer's eps, where it matters how that is added. `ignored`: some targets are ignore_index, not all of several.
+`loose`: targets that are given as portions of the classes, and do not add up to 1.
 All are multiples of 2^-7 (targets of 2^-6, fine ones of less), which float64 and float32 hold.
 """
 
@@ -22,7 +23,7 @@ from derive.layers.codes import Code
 from derive.verify_names import given
 
 Arrays = dict[str, NDArray[Any]]
-HOW = ("apart", "edges", "large", "nan", "fine", "ignored")
+HOW = ("apart", "edges", "large", "nan", "fine", "ignored", "loose")
 POSITIVE = ("running_var", "class_weight", "pos_weight")
 LARGE = 2**13
 
@@ -49,6 +50,12 @@ def has_eps(layer: Layer) -> bool:
     return getattr(layer, "eps", 0) > 0
 
 
+def portions(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Whether targets are portions of the classes, of which a formula may suppose that they add up to 1."""
+    told = next((o for o in layer.operands(shape) if o.name == "target"), None)
+    return type(layer).__name__ == "CrossEntropyLoss" and told is not None and told.dtype != "int64"
+
+
 def ignores(layer: Layer, shape: tuple[int, ...]) -> bool:
     """Whether there can be ignored targets: not where a mean would be left with none."""
     codes = {code.operand for code in layer.codes(shape).values()}
@@ -66,7 +73,8 @@ def _numbers(layer: Layer, operand: Operand, how: str, draw: np.random.Generator
     if name == "mask":
         return draw.integers(0, 2, shape)
     if name == "target" and family != "MSELoss":
-        return _shares(shape, draw) if family == "CrossEntropyLoss" else draw.integers(0, 65, shape) / 64
+        portions = family == "CrossEntropyLoss" and how != "loose"
+        return _shares(shape, draw) if portions else draw.integers(0, 65, shape) / 64
     if name in POSITIVE or (name == "weight" and family.endswith("Loss")):
         return draw.integers(16, 256, shape) / 128
     if name == "input" and family == "BCELoss":

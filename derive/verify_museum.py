@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from derive.layers.base import Layer
 from derive.verify_bugs import convolution, fully_connected, joined, transposed, weighted_pool
-from derive.verify_bugs_maps import adaptive, flattened, mean_pool, padded, shuffled
+from derive.verify_bugs_maps import adaptive, flattened, masked, mean_pool, padded, shuffled
 from derive.verify_bugs_resampling import downsampled, inserted, resampled
 from derive.verify_hits import Arrays, Wrong, divided
 from derive.verify_poly import Poly
@@ -40,6 +40,7 @@ FAMILIES: Mapping[str, Callable[[str, Layer, Arrays, NDArray[Any]], Iterator[Wro
     "PixelShuffle": shuffled,
     "PixelUnshuffle": shuffled,
     "Flatten": flattened,
+    "Dropout": masked,
 }
 IMAGES = ("input", "output", "grad_output")
 

@@ -15,11 +15,12 @@ from derive.errors import BackflipError
 from derive.instance import claim_at
 from derive.layers.base import Layer, claims_of
 from derive.verify_bugs_real import real_bugs
-from derive.verify_call import Arrays, Subject, results
+from derive.verify_call import Arrays, Subject
 from derive.verify_museum import named_bugs
 from derive.verify_names import given, passed
 from derive.verify_poly import Poly
 from derive.verify_real import Judge
+from derive.verify_results import results
 from derive.verify_truth import Truth, truth
 
 USER_FAULTS = (Exception, SystemExit)
@@ -153,7 +154,8 @@ class Outcome:
     """What one run found; where it failed, the result concerned, the arrays, what was got and right.
 
     Numbers are whole: the operands were arrays / 2^shift, `got` and `right` are multiplied by
-    2^(shift * degree).
+    2^(shift * degree). `later`: the first call was right, another one on the same operands was not;
+    `named` says what it is then.
     """
 
     ok: bool
@@ -166,9 +168,13 @@ class Outcome:
     got: NDArray[Any] | None = None
     right: NDArray[Any] | None = None
     shift: int = 0
+    later: bool = False
+    named: tuple[str, ...] = ()
 
     def bugs(self, case: Case) -> list[str]:
         """Known bugs whose result is exactly this one."""
+        if self.later:
+            return list(self.named)
         if self.got is None or self.right is None or not self.arrays or not case.countable:
             return []
         if case.real:

@@ -10,6 +10,7 @@ from typing import Any
 
 from derive.errors import LayerError
 from derive.layers.base import Layer
+from derive.verify_again import repeated
 from derive.verify_call import Subject
 from derive.verify_names import padding, short
 from derive.verify_numbers import run_case
@@ -153,13 +154,20 @@ def shrink(tried: Subject, case: Case, outcome: Outcome) -> Found:
         improved = False
         for candidate in lowered(case, tried.varies):
             tries += 1
-            found = run_case(tried, candidate)
+            found = _run(tried, candidate, outcome.later)
             if _alike(found, outcome, candidate, case):
                 case, outcome, improved = candidate, found, True
                 break
             if monotonic() > until:
                 break
     return Found(case, outcome, tries)
+
+
+def _run(tried: Subject, case: Case, later: bool) -> Outcome:
+    """The first call of a case, or what `repeated` says of the later ones."""
+    if not later:
+        return run_case(tried, case)
+    return repeated(tried, case) or Outcome(True, "", ())
 
 
 def _alike(found: Outcome, wanted: Outcome, smaller: Case, larger: Case) -> bool:

@@ -14,51 +14,97 @@ from typing import Any
 import numpy as np
 
 from derive.errors import BackflipError
+from derive.layers.base import Layer
 from derive.verify_call import Subject
-from derive.verify_draws import has_eps, ignores
+from derive.verify_draws import has_eps, ignores, portions
 from derive.verify_hits import Arrays
 from derive.verify_real import Fault, Judge, compared, operands, shown, steep
 from derive.verify_run import NOT_CHECKED, USER_FAULTS, Case, Outcome, call, titled
 
 RUNS, FEW, MANY = 6, 2, 20_000
 """Runs without ties, where every mistake in which entry is taken needs its chance; fewer on MANY entries."""
+TIES, SMALL = 8, 200
+"""Runs with ties at up to SMALL entries, where one run may have none; else one."""
 
 
 def run_real(tried: Subject, case: Case) -> Outcome:
-    """Runs on numbers apart from each other, then on ones with ties and zeros, then on large ones.
+    """Runs on numbers apart from each other, then on ones with ties and zeros, then on large ones."""
+    judge, takes_grad = Judge(case.layer, case.shape), tried.takes_grad
+    begun = _apart(tried, case, judge)
+    if not begun.ok:
+        return begun
+    notes = [*begun.notes]
+    for told in (_ignored, _tied):
+        found = told(tried, case, judge)
+        if isinstance(found, Outcome):
+            return found
+        notes += found
+    notes += _without_numbers(tried, case, judge, takes_grad)
+    notes += _large(tried, case, judge, takes_grad)
+    return replace(begun, notes=tuple(notes))
 
-    A result that rounding to float32 would explain may be told from it by another of the runs.
-    """
-    takes_grad, cells = tried.takes_grad, 0
-    judge, runs = Judge(case.layer, case.shape), FEW if case.entries > MANY else RUNS
+
+def _apart(tried: Subject, case: Case, judge: Judge) -> Outcome:
+    """Runs without ties; a result that float32 would explain may be told from it by another of the runs."""
+    runs, cells = FEW if case.entries > MANY else RUNS, 0
     covered: tuple[str, ...] = ()
     doubtful: Outcome | None = None
-    fine = has_eps(case.layer)
-    for how in (*("fine",) * fine, *("apart",) * runs):
-        arrays = operands(case.layer, case.shape, how, takes_grad)
+    fine, loose = has_eps(case.layer), portions(case.layer, case.shape)
+    for how in (*("fine",) * fine, *("apart",) * runs, *("loose",) * loose):
+        arrays = operands(case.layer, case.shape, how, tried.takes_grad)
         found, faults = _trial(tried, case, judge, arrays)
         if faults:
             doubtful = _failed(faults[0], found)
             if not faults[0].near:
-                return doubtful
+                said = "with targets that do not add up to 1: " if how == "loose" else ""
+                return replace(doubtful, fault=f"{said}{doubtful.fault}")
         covered, cells = tuple(found), cells + sum(np.size(value) for value in found.values())
     if doubtful is not None:
         return doubtful
     said = "every entry within the derived bound of float64, or 2^-47 of the largest"
     notes = [f"{runs} runs without ties: {said}", *(f"assumed: {a}" for a in case.layer.assumptions())]
     notes += ["a run with variances of about eps among them agrees too"] * fine
-    ignored = _ignored(tried, case, judge, takes_grad)
-    if isinstance(ignored, Outcome):
-        return ignored
-    notes += ignored
-    edges = operands(case.layer, case.shape, "edges", takes_grad)
-    found, faults = _trial(tried, case, judge, edges)
-    if faults and not (judge.bends() and found):
-        return _failed(faults[0], found)
-    notes += _conventions(case, faults) if judge.bends() else []
-    notes += _without_numbers(tried, case, judge, takes_grad)
-    notes += _large(tried, case, judge, takes_grad)
+    notes += ["a run with targets that do not add up to 1 agrees too"] * loose
     return Outcome(True, f"TESTED, {cells:,} entries", covered, tuple(notes))
+
+
+def _tied(tried: Subject, case: Case, judge: Judge) -> list[str] | Outcome:
+    """Runs with ties and zeros: what is said, or what no convention explains."""
+    faults: tuple[Fault, ...] = ()
+    for _ in range(TIES if case.entries <= SMALL and selects(case.layer, case.shape) else 1):
+        edges = operands(case.layer, case.shape, "edges", tried.takes_grad)
+        found, faults = _trial(tried, case, judge, edges)
+        if faults and not (judge.bends() and found):
+            return _failed(faults[0], found)
+        unfair = [fault for given in faults if (fault := unshared(case, given)) is not None]
+        if unfair:
+            return _failed(unfair[0], found)
+        if faults:
+            break
+    return _conventions(case, faults) if judge.bends() else []
+
+
+def selects(layer: Layer, shape: tuple[int, ...]) -> bool:
+    """Whether entries are compared, and one of each window is taken."""
+    return any(code.first for code in layer.codes(shape).values())
+
+
+def unshared(case: Case, fault: Fault) -> Fault | None:
+    """The fault as one that no convention at ties explains; None where one may.
+
+    Whichever of several largest entries is taken, and also where its gradient is shared out among them (any
+    element of the generalised gradient), what a plane's windows hand back adds up to their grad_output.
+    """
+    if fault.key != "input" or fault.got is None or not selects(case.layer, case.shape):
+        return None
+    rank = len(getattr(case.layer, "tags", ()))
+    over = tuple(range(fault.got.ndim - rank, fault.got.ndim))
+    got, wanted = fault.got.sum(over), fault.arrays["grad_output"].sum(over)
+    if fault.got.shape != case.shape or (abs(got - wanted) < 0.5).all():
+        return None
+    at = np.unravel_index(int(np.argmax(abs(got - wanted))), got.shape)
+    told = f"a plane's entries add up to {got[at]:.17g}, those of grad_output to {wanted[at]:.17g}"
+    return replace(fault, text=f"{fault.text} with ties; {told}: no choice among equal entries", near=False)
 
 
 def _trial(
@@ -107,7 +153,7 @@ def _conventions(case: Case, faults: tuple[Fault, ...]) -> list[str]:
     return [f"with ties or zeros, outside the domain, it does not do as PyTorch: {text}", *known]
 
 
-def _ignored(tried: Subject, case: Case, judge: Judge, takes_grad: bool) -> list[str] | Outcome:
+def _ignored(tried: Subject, case: Case, judge: Judge) -> list[str] | Outcome:
     """A run in which targets are ignored: what is said, or what is wrong.
 
     A function that raises there, and was not told of ignore_index, is said to be judged without.
@@ -118,7 +164,7 @@ def _ignored(tried: Subject, case: Case, judge: Judge, takes_grad: bool) -> list
     title = f"ignore_index={layer.ignore_index}"
     if not ignores(layer, case.shape):
         return [f"no target was ignored ({title})"] if layer.codes(case.shape) else []
-    arrays = operands(layer, case.shape, "ignored", takes_grad)
+    arrays = operands(layer, case.shape, "ignored", tried.takes_grad)
     found, faults = _trial(tried, case, judge, arrays)
     if not faults:
         return [f"with ignored targets ({title}) it agrees too"]
@@ -131,7 +177,7 @@ def _ignored(tried: Subject, case: Case, judge: Judge, takes_grad: bool) -> list
 
 def _without_numbers(tried: Subject, case: Case, judge: Judge, takes_grad: bool) -> list[str]:
     """Which entry is taken where some are NaN, for a layer that compares them."""
-    if not any(code.first for code in case.layer.codes(case.shape).values()):
+    if not selects(case.layer, case.shape):
         return []
     arrays = operands(case.layer, case.shape, "nan", takes_grad)
     _, faults = _trial(tried, case, judge, arrays)

@@ -124,4 +124,4 @@ def test_course_style(made: Any, text: str, shape: tuple[int, ...], covered: str
 def test_a_wrong_forward_of_a_course_layer_is_told() -> None:
     found = verify(Wrong, parse_layer("AvgPool2d(2, stride=2)"), (1, 1, 4, 4))
     assert found.label == "REFUTED" and "REFUTED as forward pass" in found.report
-    assert "equals the known bug: divisor forgotten" in found.report
+    assert "equals the right answer with this known bug: divisor forgotten" in found.report

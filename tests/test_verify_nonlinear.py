@@ -255,7 +255,7 @@ def test_operands_are_in_the_domain(how: str) -> None:
         given = drawn(parse_layer("BCELoss()"), (3, 4), how, draw)
         assert ((given["input"] > 0) & (given["input"] < 1)).all()
         shares = drawn(parse_layer("CrossEntropyLoss(target='probabilities')"), (3, 4), how, draw)["target"]
-        assert (shares.sum(1) == 1).all() and (shares >= 0).all()
+        assert (how == "loose" or (shares.sum(1) == 1).all()) and (shares >= 0).all()
         places = drawn(parse_layer("MaxUnpool2d(2)"), (2, 2, 2, 2), how, draw)["indices"].reshape(4, -1)
         assert all(len(set(row)) == 4 and max(row) < 16 for row in places.tolist())
         apart = drawn(parse_layer("MaxPool2d(2)"), (2, 2, 4, 4), "apart", draw)["input"]

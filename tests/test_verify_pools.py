@@ -39,9 +39,11 @@ def pool_backward(bug: str) -> Function:
                 flat = best.reshape(*best.shape[:2], -1)[..., ::-1]
                 last = (np.cumsum(flat, -1) == 1) & flat
                 best = last[..., ::-1].reshape(best.shape)
-            elif bug != "every":
+            elif bug not in ("every", "shared"):
                 flat = best.reshape(*best.shape[:2], -1)
                 best = ((np.cumsum(flat, -1) == 1) & flat).reshape(best.shape)
+            if bug == "shared":
+                best = best / best.sum((2, 3), keepdims=True)
             if bug == "overwritten":
                 found[part] = np.where(best, sent, found[part])
             else:
@@ -83,19 +85,21 @@ def test_the_overlapping_bug_is_shrunk_to_two_windows() -> None:
     assert "at (1, 1, " in report.partition("smallest failing shape")[2]
 
 
-@pytest.mark.parametrize(
-    ("bug", "name"),
-    [
-        ("every", "the gradient to every entry equal to the selected one"),
-        ("last", "the last of equal entries"),
-    ],
-)
-def test_ties_are_told_apart(bug: str, name: str) -> None:
+def test_ties_are_told_apart() -> None:
     """Outside the domain another choice is no mistake, but it is said."""
-    found = verify(pool_backward(bug), POOL, (2, 2, 9, 9))
-    assert found.ok and "with ties or zeros, outside the domain" in found.report and name in found.report
+    for bug, name in (("last", "the last of equal entries"), ("shared", "")):
+        found = verify(pool_backward(bug), POOL, (2, 2, 9, 9))
+        assert found.ok and "with ties or zeros, outside the domain" in found.report and name in found.report
     first = verify(pool_backward(""), POOL, (2, 2, 9, 9))
     assert first.ok and "with ties and zeros it agrees too" in first.report
+
+
+def test_no_choice_hands_a_gradient_to_every_tie() -> None:
+    """Whichever entry is taken, a window hands back its gradient once: more than that is refuted."""
+    found = verify(pool_backward("every"), POOL, (2, 2, 9, 9))
+    named(found, "the gradient to every entry equal to the selected one")
+    assert "no choice among equal entries" in found.report and "a plane's entries add up to" in found.report
+    assert "at (1, 1, " in found.report.partition("smallest failing shape")[2]
 
 
 def max_pool_forward(which: str) -> Function:
