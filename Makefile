@@ -13,7 +13,7 @@ WORKERS ?= 2
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: run digits test lint types pytest sweep clean
+.PHONY: run digits test lint types pytest sweep nightly clean
 
 run: $(VENV)/.ready-run
 	$(BIN)/python examples/lenet_first_layer.py --out $(OUT)
@@ -36,6 +36,9 @@ pytest: $(VENV)/.ready-test
 
 sweep: $(VENV)/.ready-test
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m sweep tests
+
+# For every night: the sweeps, with the audit of every layer's kernels (tests/test_audit.py), and the default tests.
+nightly: pytest sweep
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "backflip needs Python 3.11 or later")'

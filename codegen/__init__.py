@@ -1,4 +1,4 @@
-"""Owns the public names of `codegen`: `build`, for layers and graphs, imported on first use."""
+"""Owns the public names of `codegen`: `build`, for layers and graphs, and `load`, imported on first use."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from codegen.errors import BuildError
     from codegen.graph import build
+    from codegen.restored import load
 
-__all__ = ["BuildError", "build"]
+__all__ = ["BuildError", "build", "load"]
 
-_HOMES = {"BuildError": "codegen.errors", "build": "codegen.graph"}
+_HOMES = {"BuildError": "codegen.errors", "build": "codegen.graph", "load": "codegen.restored"}
 
 
 def __getattr__(name: str) -> Any:

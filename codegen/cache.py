@@ -1,8 +1,9 @@
 """Owns where builds are kept: entries by content, written whole or not at all, checked before they are used.
 
 Two stages: a request (what was asked for, with the digest of backflip's own files) names a source; a
-source with headers, flags, compiler, Cython, ABI and CPU features names a binary. An entry is a folder
-with a record that holds the sha256 of its files; one that does not match its record is never used.
+source with headers, flags, compiler, Cython, ABI, CPU features and the digest of what checked it names a
+binary. An entry is a folder with a record that holds the sha256 of its files; one that does not match its
+record is never used.
 """
 
 from __future__ import annotations
@@ -45,6 +46,20 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def text_digest(text: str) -> str:
+    """The digest that a generated text carries of itself, as `source_digest()` of its module returns it.
+
+    The text ends in `return "<digest>"`; what is digested has nothing between those quotes.
+    """
+    own = stated_digest(text)
+    return hashlib.sha256(text.replace(f'return "{own}"', 'return ""').encode()).hexdigest()
+
+
+def stated_digest(text: str) -> str:
+    """What a generated text says its digest is, right or wrong."""
+    return text.rpartition('return "')[2].partition('"')[0]
+
+
 @cache
 def own_digest() -> str:
     """sha256 of backflip's own files: a change of any of them asks for every build anew."""
@@ -66,15 +81,39 @@ class Entry:
 
 def find(kind: str, key: str) -> Entry | None:
     """The entry, or None where there is none or a file of it is not what its record says."""
-    path = folder() / kind / key
+    try:
+        return entry_in(folder() / kind / key, key)
+    except BuildError:
+        return None
+
+
+def entry_in(path: Path, key: str | None = None) -> Entry:
+    """The entry that a folder is, under its key where that is given.
+
+    Raises BuildError where it has no record, or a file is not what the record says.
+    """
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        whole = record["key"] == key and all(
-            file_digest(path / title) == wanted for title, wanted in record["files"].items()
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return Entry(path, record) if whole else None
+        files, own = dict(record["files"]), record["key"]
+        found = {title: file_digest(path / title) for title in files}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
+        raise refused(path, f"a folder with {RECORD} and the files it names", repr(fault)) from None
+    if key not in (None, own):
+        raise refused(path, f"the entry of key {key}", f"a record of key {own}")
+    for title, wanted in files.items():
+        if found[title] != wanted:
+            raise refused(path / title, f"sha256 {wanted}", f"sha256 {found[title]}")
+    return Entry(path, record)
+
+
+def refused(path: Path, expected: str, got: str) -> BuildError:
+    return BuildError(
+        "the files of a kernel do not match their record",
+        where=str(path),
+        expected=expected,
+        got=got,
+        mend="build it again",
+    )
 
 
 def store(kind: str, key: str, files: Mapping[str, Path], facts: Mapping[str, Any]) -> Entry:
@@ -90,7 +129,7 @@ def store(kind: str, key: str, files: Mapping[str, Path], facts: Mapping[str, An
             shutil.copyfile(source, fresh / title)
         digests = {title: file_digest(fresh / title) for title in files}
         record = {**facts, "key": key, "files": digests}
-        (fresh / RECORD).write_text(json.dumps(record, indent=1, sort_keys=True), encoding="utf-8")
+        (fresh / RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         if place.exists():
             place.rename(Path(work) / "old")
         fresh.rename(place)
@@ -126,17 +165,16 @@ def _made(path: Path) -> Path:
     return path
 
 
-def entries() -> list[Entry]:
-    """The binaries in the cache that are whole, in order of their keys."""
+def folders() -> list[Path]:
+    """Where binaries lie, whole or not, in order of their keys."""
     place = folder() / "binaries"
-    names = sorted(p.name for p in place.iterdir()) if place.is_dir() else []
-    return [e for n in names if (e := find("binaries", n)) is not None]
+    found = place.iterdir() if place.is_dir() else ()
+    return sorted(p for p in found if not p.name.startswith("."))
 
 
 def clear() -> int:
     """Removes everything backflip keeps there; the number of binaries removed."""
-    place = folder() / "binaries"
-    count = sum(not p.name.startswith(".") for p in place.iterdir()) if place.is_dir() else 0
+    count = len(folders())
     with _reported():
         for kind in ("requests", "binaries", "locks"):
             if (folder() / kind).exists():

@@ -58,17 +58,22 @@ def build(
     check_options(layer, dtype=dtype, validate=validate, accuracy=accuracy, threads=threads)
     shape = tuple(input_shape)
     layer = layer.in_mode(training).told(shape, **shapes)
-    operands = layer.operands(shape, False, **shapes)
     gradients = wanted_gradients(layer, shape, wrt)
-    further = tuple(o.name for o in operands if o.name.startswith("new_"))
-    codes = coded(layer, shape, dtype)
+    further = (o.name for o in layer.operands(shape, False, **shapes) if o.name.startswith("new_"))
+    coded(layer, shape, dtype)
     request = Request(layer, shape, dtype, ("output", *further, *gradients), validate, chosen_isa(isa))
-    built = produce(request)
-    element = np.dtype(dtype)
-    bounds = layer.bounds()
-    floating = [o for o in operands if o.name not in codes]
+    return kernel_of(layer, shape, dtype, produce(request), **shapes)
+
+
+def kernel_of(
+    layer: Layer, shape: tuple[int, ...], dtype: str, built: Built, **shapes: Sequence[int]
+) -> Kernel:
+    """The kernels that were built, behind the checks of their operands."""
+    element, bounds, codes = np.dtype(dtype), layer.bounds(), coded(layer, shape, dtype)
+    floating = [o for o in layer.operands(shape, False, **shapes) if o.name not in codes]
     wanted = {o.name: Wanted(o.name, o.shape, element, bounds.get(o.name)) for o in floating}
     given = Given(wanted, codes, layer.tables(shape), built.kernels, dtype)
+    gradients = tuple(n.removeprefix("grad_") for n in built.kernels if n.startswith("grad_"))
     return Kernel(layer, shape, dtype, gradients, given, built)
 
 
@@ -99,7 +104,7 @@ class Kernel:
         layer, input_shape, dtype: what it was built for.
         wrt: operands whose gradients `backward` returns.
         source: the generated Cython text.
-        proof: JSON text: theorem, label, certificate, validation, digests of source and binary, flags.
+        proof: JSON text: theorem, certificate, validation (claims, bounds, time), digests, compiler, flags.
         path: the folder of the cache that holds binary, text and proof record.
         workspace_bytes: scratch that one call needs; without `workspace=` each thread keeps its own.
 

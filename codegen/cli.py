@@ -38,7 +38,12 @@ from derive.terminal import Exits, Verb, examples, one_shape
 @click.option(
     "--isa", type=click.Choice(["native", "avx512", "avx2", "portable"]), default="native", show_default=True
 )
-@click.option("-o", "folder", type=click.Path(path_type=Path), help="Copy kernel.pyx and proof.json to DIR.")
+@click.option(
+    "-o",
+    "folder",
+    type=click.Path(path_type=Path),
+    help="Copy text, C file, binary, proof and record to DIR; codegen.load(DIR) takes them.",
+)
 @click.option("--source", is_flag=True, help="Print the generated Cython text instead of the summary.")
 def build_command(
     layer: str,
@@ -65,7 +70,7 @@ def build_command(
     _announce(read, shape, wanted)
     kernel = build(read, shape, **options)
     if folder is not None:
-        _write(folder, {"kernel.pyx": kernel.source, "proof.json": kernel.proof + "\n"})
+        _write(folder, {path.name: path.read_bytes() for path in sorted(kernel.path.iterdir())})
     click.echo(kernel.source.rstrip("\n") if source else "\n".join(summary(kernel)))
 
 
@@ -78,7 +83,7 @@ def _show_graph(kernels: dict[str, Any], folder: Path | None, source: bool) -> N
         kernel = kernels[names[0]]
         if folder is not None:
             texts = {"pyx": kernel.source, "json": kernel.proof + "\n"}
-            _write(folder, {f"{names[0]}.{suffix}": text for suffix, text in texts.items()})
+            _write(folder, {f"{names[0]}.{suffix}": text.encode() for suffix, text in texts.items()})
         said = kernel.source.rstrip("\n") if source else "\n".join(summary(kernel))
         click.echo(f"{'# ' * source}node {', '.join(names)}:\n{said}")
 
@@ -100,15 +105,15 @@ def _announce(layer: Any, shape: tuple[int, ...], wanted: str | tuple[str, ...])
 
 
 def summary(kernel: Any) -> list[str]:
-    """What was proved, what was checked of the binary (claims in full: proof.json), and where it lies."""
+    """What was proved, what was checked of the binary with claims and bounds, and where it lies."""
+    from codegen.record import ValidationRecord
+
     proof = json.loads(kernel.proof)
     lines = [f"{kernel!r}: {proof['label']}, certificate sha256 {proof['certificate_sha256']}"]
     for title, notes in proof["schedule"].items():
         lines.append(f"  {title}: {'; '.join(notes)}")
-    by_method: dict[str, list[str]] = {}
-    for check in proof["validation"]["checks"]:
-        by_method.setdefault(f"{check['method']} ({check['bound']})", []).append(check["kernel"])
-    lines += [f"  checked {', '.join(kernels)} by {method}" for method, kernels in by_method.items()]
+    record = ValidationRecord.from_json(json.dumps(proof["validation"]))
+    lines += [f"  {line}" for line in record.lines(width=108)]
     lines.append(f"  workspace {kernel.workspace_bytes:,} bytes; {proof['isa']}, {proof['compiler']}")
     return [*lines, f"  {'from the cache' if kernel.cached else 'built'}: {kernel.path}"]
 
@@ -124,15 +129,15 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _write(folder: Path, files: dict[str, str]) -> None:
+def _write(folder: Path, files: dict[str, bytes]) -> None:
     from derive.pdf import write_whole
 
     try:
         folder.mkdir(exist_ok=True)
     except OSError as fault:
         raise LimitError("cannot make the folder", where=str(folder), got=str(fault)) from None
-    for name, text in files.items():
-        write_whole(folder / name, text.encode())
+    for name, data in files.items():
+        write_whole(folder / name, data)
         click.echo(f"wrote {folder / name}", err=True)
 
 
@@ -152,13 +157,21 @@ def cache_path() -> None:
 
 @cache_command.command("list")
 def cache_list() -> None:
-    """One line a compiled module."""
+    """One line a compiled module; of one that is not used, which of its files do not agree."""
     from codegen import cache
+    from codegen.errors import BuildError
+    from codegen.loader import agreeing
 
-    for entry in cache.entries():
-        size = sum(p.stat().st_size for p in entry.path.iterdir())
-        what = "{layer} at {shape}, {dtype}, {isa}".format_map(entry.record)
-        click.echo(f"{entry.path.name[:16]}  {size / 1024:8.0f} KiB  {what}")
+    for path in cache.folders():
+        size = sum(p.stat().st_size for p in path.iterdir())
+        try:
+            entry = cache.entry_in(path, path.name)
+            agreeing(entry)
+            what = "{layer} at {shape}, {dtype}, {isa}".format_map(entry.record)
+        except BuildError as fault:
+            said = f"{Path(fault.where).name}: expected {fault.expected}, got {fault.got}"
+            what = f"not used, built anew when asked for: {said}"
+        click.echo(f"{path.name[:16]}  {size / 1024:8.0f} KiB  {what}")
 
 
 @cache_command.command("clear")

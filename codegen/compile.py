@@ -25,7 +25,7 @@ BASE_FLAGS = (
     *("-std=gnu11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
     *("-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
 )
-CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64", "BF_ELEMENT_FIELD")
+CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64", "BF_ELEMENT_FIELD", "BF_ELEMENT_BOUND")
 TAIL_OF_OUTPUT = 4000
 
 
@@ -137,14 +137,19 @@ def to_c(pyx: Path, module_name: str) -> Path:
     return target
 
 
-def to_binary(c_path: Path, target: Path, isa: Isa, definitions: Sequence[str]) -> None:
-    """One shared object of the C file. Raises BuildError with gcc's own words."""
+def to_binary(
+    c_path: Path, target: Path, isa: Isa, definitions: Sequence[str], further: Sequence[str] = ()
+) -> None:
+    """One shared object of the C file, with `further` flags last. Raises BuildError with gcc's own words.
+
+    The C file is named without its folder, so that the same text gives the same bytes wherever it lies.
+    """
     include = sysconfig.get_paths()["include"]
     if not (Path(include) / "Python.h").exists():
         raise BuildError("Python's C headers are missing", where=include, expected="Python.h", mend=PACKAGES)
     macros = [f"-D{d}" for d in definitions]
-    flags = [*flags_of(isa, definitions), f"-I{HEADERS}", f"-I{include}"]
-    run_tool("gcc", [compiler(), *flags, *macros, str(c_path), "-lm", "-o", str(target)], c_path.parent)
+    flags = [*flags_of(isa, definitions), *further, f"-I{HEADERS}", f"-I{include}"]
+    run_tool("gcc", [compiler(), *flags, *macros, c_path.name, "-lm", "-o", str(target)], c_path.parent)
 
 
 def flags_of(isa: Isa, definitions: Sequence[str]) -> list[str]:

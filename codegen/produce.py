@@ -12,7 +12,10 @@ from typing import Any
 
 from codegen import cache, compile
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
+from codegen.cache import text_digest as compile_digest
 from codegen.compile import Isa
+from codegen.errors import BuildError
+from codegen.loader import opened
 from codegen.loops import Kernel, calls
 from codegen.variants import Variants
 from codegen.work import check_work
@@ -76,14 +79,22 @@ def produce(request: Request) -> Built:
     Raises BuildError where a tool is missing or fails, a check refuses, or the cache cannot be written.
     """
     key = request.key()
-    entry = _cached(request, key)
-    if entry is not None:
-        return _loaded(entry, True)
+    found = _found(request, key)
+    if found is not None:
+        return found
     with cache.locked(key):
-        entry = _cached(request, key)
-        if entry is not None:
-            return _loaded(entry, True)
-        return _loaded(_built(request, key), False)
+        return _found(request, key) or loaded(_built(request, key), False)
+
+
+def _found(request: Request, key: str) -> Built | None:
+    """What the cache has for a request; None where that does not agree with itself, and is built anew."""
+    entry = _cached(request, key)
+    if entry is None:
+        return None
+    try:
+        return loaded(entry, True)
+    except BuildError:
+        return None
 
 
 def _cached(request: Request, key: str) -> cache.Entry | None:
@@ -106,11 +117,10 @@ def _title(request: Request) -> dict[str, Any]:
     return {"layer": repr(request.layer), "shape": list(request.shape), "dtype": request.dtype}
 
 
-def _loaded(entry: cache.Entry, cached: bool) -> Built:
-    source = (entry.path / "kernel.pyx").read_text(encoding="utf-8")
-    proof = (entry.path / "proof.json").read_text(encoding="utf-8")
-    module = compile.load(entry.record["module"], entry.path / "module.so")
-    return Built(module, source, proof, entry.record["kernels"], entry.path, cached)
+def loaded(entry: cache.Entry, cached: bool) -> Built:
+    """The module in an entry. Raises BuildError where its files do not agree (`codegen.loader`)."""
+    files = opened(entry)
+    return Built(files.module, files.source, files.proof, files.kernels, entry.path, cached)
 
 
 def _built(request: Request, key: str) -> cache.Entry:
@@ -129,10 +139,11 @@ def _built(request: Request, key: str) -> cache.Entry:
             "abi": compile.abi(),
             "cpu": sorted(request.isa.needs),
             "level": request.level,
+            "checked by": cache.own_digest(),
         }
     )
     entry = cache.find("binaries", binary)
-    if entry is None:
+    if entry is None or not _agrees(entry):
         with tempfile.TemporaryDirectory(prefix="backflip-") as work:
             files, facts = _compiled(request, text, artefact_facts, proof, Path(work))
             entry = cache.store("binaries", binary, files, facts)
@@ -140,12 +151,12 @@ def _built(request: Request, key: str) -> cache.Entry:
     return entry
 
 
-def compile_digest(text: str) -> str:
-    """The digest that a text carries of itself, as `source_digest()` of its module returns it."""
-    from codegen.targets.cython.printer import digest
-
-    own = text.rpartition('return "')[2].partition('"')[0]
-    return digest(text.replace(f'return "{own}"', 'return ""'))
+def _agrees(entry: cache.Entry) -> bool:
+    try:
+        opened(entry)
+    except BuildError:
+        return False
+    return True
 
 
 def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -213,36 +224,54 @@ def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> di
     return {key: claim_at(proved[key].claim, sizes) for key in wanted}
 
 
-def _compiled(
-    request: Request, text: str, known: dict[str, Any], proof: dict[str, Any], work: Path
-) -> tuple[dict[str, Path], dict[str, Any]]:
-    """Files and facts of the entry: the binary compiled and validated."""
-    from codegen.validate import validate
-
+def prepared(request: Request, text: str, known: Mapping[str, Any], work: Path) -> tuple[Artefact, Variants]:
+    """The text as a C file in a folder, what validation knows of it, and how its variants are compiled."""
     name = f"backflip_{compile_digest(text)[:16]}"
     pyx = work / "kernel.pyx"
     pyx.write_text(text, encoding="utf-8")
     c_path = compile.to_c(pyx, name)
     variants = Variants(name, c_path, request.isa, request.isa.lanes(request.dtype))
     own = {"layer": request.layer, "shape": request.shape, **known}
-    artefact = Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **own)
+    return Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **own), variants
+
+
+def _compiled(
+    request: Request, text: str, known: dict[str, Any], proof: dict[str, Any], work: Path
+) -> tuple[dict[str, Path], dict[str, Any]]:
+    """Files and facts of the entry: the binary compiled and validated, and no other than that which was."""
+    from codegen.validate import validate
+
+    artefact, variants = prepared(request, text, known, work)
     shipped = (SHIPPED_ELEMENT[request.dtype],)
     variants(shipped)
-    proof |= {"validation": asdict(validate(artefact, request.level)), **_made(text, variants, shipped)}
+    record = validate(artefact, request.level)
+    made = _made(text, variants, shipped)
+    if (record.c_sha256, record.shipped) != (made["c_sha256"], made["binary_sha256"]):
+        raise cache.refused(work, "the files that were validated", "files changed meanwhile")
+    kernels = _kernels(known)
+    proof |= {"kernels": kernels, "validation": asdict(record), **made}
     shown = work / "proof.json"
     shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
-    orders, spaces = known["operand_order"], known["workspace_elements"]
-    kernels = {
+    files = {
+        "kernel.pyx": work / "kernel.pyx",
+        "kernel.c": artefact.c_path,
+        "module.so": variants.path(shipped),
+        "proof.json": shown,
+    }
+    return files, {"module": variants.name, "kernels": kernels, "isa": request.isa.name, **_title(request)}
+
+
+def _kernels(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """By kernel what its caller must know: operands after `out`, workspace, numbers, parts kept."""
+    return {
         k: {
-            "operands": list(orders[k]),
-            "workspace": spaces[k],
+            "operands": list(order),
+            "workspace": known["workspace_elements"][k],
             "constants": {n: [str(v) for v in values] for n, values in known["constants"][k].items()},
             "kept": {n: list(part) for n, part in known["kept"][k].items()},
         }
-        for k in orders
+        for k, order in known["operand_order"].items()
     }
-    files = {"kernel.pyx": pyx, "kernel.c": c_path, "module.so": variants.path(shipped), "proof.json": shown}
-    return files, {"module": name, "kernels": kernels, "isa": request.isa.name, **_title(request)}
 
 
 def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, Any]:
@@ -250,6 +279,7 @@ def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, 
     flags = compile.flags_of(variants.isa, ())
     return {
         "source_sha256": compile_digest(text),
+        "c_sha256": cache.file_digest(variants.c_path),
         "binary_sha256": cache.file_digest(variants.path(shipped)),
         "compiler": compile.compiler_version(),
         "cython": compile.cython_version(),

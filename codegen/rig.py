@@ -51,6 +51,31 @@ def _margins(whole: Array) -> bytes:
     return whole[:MARGIN].tobytes() + whole[-MARGIN:].tobytes()
 
 
+def counts_of(artefact: Artefact, kernel: str) -> dict[str, int]:
+    """A kernel's operands after `out`, in order, with their numbers of elements."""
+    return {name: _entries(artefact, kernel, name) for name in artefact.operand_order[kernel]}
+
+
+def _entries(artefact: Artefact, kernel: str, name: str) -> int:
+    """Elements of an operand: a number of the kernel's own, a tensor of the claim, or codes."""
+    own = artefact.constants.get(kernel, {})
+    if name in own:
+        return len(own[name])
+    layer, shape = artefact.layer, artefact.shape
+    for indicator, code in layer.codes(shape).items() if layer is not None else ():
+        if code.operand == name:
+            extents = shape_of(_tensor(artefact, kernel, indicator))
+            return prod(extents[axis] for axis in code.lead)
+    return entries(_tensor(artefact, kernel, name))
+
+
+def _tensor(artefact: Artefact, kernel: str, name: str) -> Tensor:
+    found = next((t for t in artefact.equations[kernel].setting.inputs if t.name == name), None)
+    if found is None:
+        raise BuildError(f"kernel {kernel} takes an operand its equation does not know", where=name)
+    return found
+
+
 class Rig:
     """One kernel of one variant with its result and workspace, which live from run to run.
 
@@ -64,8 +89,7 @@ class Rig:
         self.module, self.dtype = module, np.dtype(dtype)
         self.artefact = artefact
         self.claim: Claim = artefact.equations[kernel]
-        self.counts: dict[str, int] = {n: self._entries(n) for n in artefact.operand_order[kernel]}
-        """The kernel's operands after `out`, in order, with their numbers of elements."""
+        self.counts = counts_of(artefact, kernel)
         self.out = Guarded.of(module, entries(self.claim.target), self.dtype)
         self.workspace = Guarded.of(module, artefact.workspace_elements[kernel], self.dtype)
 
@@ -85,24 +109,6 @@ class Rig:
         """Operands of kernel and definition: a kernel takes none that no window of it reads."""
         unread = (t for t in self.relation.operands if t not in self.operands)
         return (*self.operands, *unread)
-
-    def _entries(self, name: str) -> int:
-        """Elements of an operand: a number of the kernel's own, a tensor of the claim, or codes."""
-        own = self.artefact.constants.get(self.called, {})
-        if name in own:
-            return len(own[name])
-        layer, shape = self.artefact.layer, self.artefact.shape
-        for indicator, code in layer.codes(shape).items() if layer is not None else ():
-            if code.operand == name:
-                extents = shape_of(self._tensor(indicator))
-                return prod(extents[axis] for axis in code.lead)
-        return entries(self._tensor(name))
-
-    def _tensor(self, name: str) -> Tensor:
-        found = next((t for t in self.claim.setting.inputs if t.name == name), None)
-        if found is None:
-            raise BuildError(f"kernel {self.kernel} takes an operand its equation does not know", where=name)
-        return found
 
     def poison(self) -> None:
         """Fills result and workspace with what no kernel may use."""
@@ -127,6 +133,24 @@ class Rig:
             if not buffer.intact:
                 raise BuildError(f"kernel {self.kernel} writes beside a buffer", where=name)
         return self.out.inner
+
+    def repeat(self, data: Mapping[str, Array], found: Array) -> None:
+        """Runs on other operands, then on `data` again, on the workspace that this left.
+
+        Raises BuildError where the result then is not `found` (a copy of that of the run before) to the bit.
+        """
+        self.run({name: values[::-1] + values.dtype.type(1) for name, values in data.items()})
+        again = self.run(data)
+        bits = [a.view(f"u{a.itemsize}") for a in (found, np.ascontiguousarray(again))]
+        wrong = np.flatnonzero(bits[0] != bits[1])
+        if wrong.size:
+            first = int(wrong[0])
+            raise BuildError(
+                f"kernel {self.kernel} depends on what an earlier run left in its workspace",
+                where=f"entry {first} ({wrong.size} of {found.size} entries differ)",
+                expected=str(found[first]),
+                got=str(again[first]),
+            )
 
 
 class KeptRig(Rig):

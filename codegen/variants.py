@@ -1,14 +1,18 @@
-"""Owns the compiling of one C file for several elements."""
+"""Owns the compiling of one C file for several elements, and the watch on what of it is loaded."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
 
-from codegen import compile
+from codegen import cache, compile
+from codegen.artefact import Artefact
 from codegen.compile import Isa
+from codegen.errors import BuildError
 
 
 @dataclass(frozen=True)
@@ -31,3 +35,47 @@ class Variants:
         if not target.exists():
             compile.to_binary(self.c_path, target, self.isa, self.definitions(given))
         return compile.load(self.name, target)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An artefact's `load_variant` that refuses a module of another text and notes the files it loaded.
+
+    Attributes:
+        files: by variant the sha256 of the file that was loaded.
+        turn: who compiles and loads a variant does so alone; different ones are compiled side by side.
+    """
+
+    artefact: Artefact
+    files: dict[str, str] = field(default_factory=dict)
+    turn: defaultdict[tuple[str, ...], Lock] = field(default_factory=lambda: defaultdict(Lock))
+
+    @property
+    def listed(self) -> dict[str, str]:
+        """`files` in the order of their names."""
+        return dict(sorted(self.files.items()))
+
+    def __call__(self, given: tuple[str, ...]) -> ModuleType:
+        """The variant's module. Raises BuildError where it says it is of another text or vector length."""
+        with self.turn[given]:
+            module = self.artefact.load_variant(given)
+        if "def source_digest():" in self.artefact.pyx_text:
+            text = cache.text_digest(self.artefact.pyx_text)
+            agree(" ".join(given), module, {"source_digest": text, "lanes": self.artefact.lanes})
+        assert module.__file__ is not None
+        self.files["_".join(given)] = cache.file_digest(Path(module.__file__))
+        return module
+
+
+def agree(where: str, module: ModuleType, wanted: dict[str, object]) -> None:
+    """Raises BuildError where a function of a module, called without arguments, returns something else."""
+    for name, value in wanted.items():
+        said = getattr(module, name)() if hasattr(module, name) else "nothing"
+        if said != value:
+            raise BuildError(
+                f"a module's {name}() is not that of the text it stands for",
+                where=where,
+                expected=str(value),
+                got=str(said),
+                mend="build it again",
+            )

@@ -50,6 +50,11 @@ def binary(place: Path) -> Path:
     return found
 
 
+def entries() -> list[cache.Entry]:
+    """The binaries that are whole."""
+    return [e for path in cache.folders() if (e := cache.find("binaries", path.name)) is not None]
+
+
 def right() -> bool:
     kernel = build(LAYER, SHAPE, wrt=())
     y = kernel.forward(EIGHT, np.ones((1, 1, 2, 2), np.float32), np.zeros(1, np.float32))
@@ -96,7 +101,7 @@ def test_a_broken_binary_is_never_loaded_and_built_again(copied: Path) -> None:
         spoil(binary(copied))
         key = binary(copied).parent.name
         assert cache.find("binaries", key) is None
-        assert cache.entries() == []
+        assert entries() == []
     kernel = build(LAYER, SHAPE, wrt=())
     assert not kernel.cached and right()
     assert build(LAYER, SHAPE, wrt=()).cached
@@ -113,7 +118,7 @@ def test_an_entry_under_another_key_is_a_miss(copied: Path) -> None:
     folder = binary(copied).parent
     shutil.copytree(folder, folder.with_name("0" * 64))
     assert cache.find("binaries", "0" * 64) is None
-    assert len(cache.entries()) == 1
+    assert len(entries()) == 1
 
 
 def test_another_compiler_is_a_miss(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,9 +158,9 @@ def test_the_key_depends_on_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_clear_and_list(copied: Path) -> None:
-    assert [e.record["layer"] for e in cache.entries()] == ["Conv2d(1, 1, 2)"]
+    assert [e.record["layer"] for e in entries()] == ["Conv2d(1, 1, 2)"]
     assert cache.clear() == 1
-    assert cache.entries() == [] and not copied.exists() and cache.clear() == 0
+    assert entries() == [] and not copied.exists() and cache.clear() == 0
 
 
 def test_clear_leaves_what_is_not_backflips(copied: Path) -> None:
