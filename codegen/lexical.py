@@ -2,8 +2,9 @@
 
 A kernel is a top-level `cdef` function marked nogil. It may use the element type E, the vector type V,
 pointers to E, whole numbers, `for` and `if` on whole numbers, `+ - * // %`, and the operations of
-backflip_ops.h. Whatever could tell one element type from another (sizeof, casts, literals with a point,
-comparisons of elements or addresses, indexing, strings, the preprocessor) is refused by name and line.
+backflip_ops.h, among them constants, `e_rational(n, d)` of two whole literals. Whatever could tell one
+element type from another (sizeof, casts, literals with a point, comparisons of elements or addresses,
+indexing, strings, the preprocessor) is refused by name and line.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 
 from codegen.errors import BuildError
-from codegen.loops import OPERATIONS
+from codegen.loops import LARGEST_LITERAL, OPERATIONS, RATIONAL, is_rational
 
 OPS = {*OPERATIONS, "bf_branch"}
 WORDS = {
@@ -27,6 +28,7 @@ SIGNS = {"+", "-", "*", "//", "%", "+=", "-=", "*=", "=", "(", ")", ",", ":"} | 
 TYPES = {"E", "V", "Py_ssize_t", "int", "void", "const"}
 EXTERN_NAMES = OPS | {"e_poison", "BF_ELEMENT_BYTES", "BF_LANES"}
 HEADER = "backflip_ops.h"
+HEADERS = (HEADER, "backflip_entry.h")
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,7 @@ class Function:
 
 def gate(pyx_text: str) -> tuple[str, ...]:
     """The names of the kernels of the text; raises BuildError at the first thing a kernel may not say."""
-    functions: list[Function] = []
-    for head, body in _blocks(logical_lines(pyx_text)):
-        words = head.words
-        if words[:3] == ("cdef", "extern", "from"):
-            _check_extern(head, body)
-        elif words[0] in {"DEF", "IF", "include"}:
-            raise refusal(head, words[0], "no compile-time switch")
-        elif words[0] == "cdef" and "nogil" in words and "(" in words:
-            functions.append(Function(words[words.index("(") - 1], [head, *body]))
+    functions = functions_of(pyx_text)
     names = {f.name for f in functions}
     if not names:
         raise BuildError(
@@ -71,6 +65,21 @@ def gate(pyx_text: str) -> tuple[str, ...]:
         for line in function.lines:
             _check_line(function, line, names)
     return tuple(f.name for f in functions)
+
+
+def functions_of(pyx_text: str) -> list[Function]:
+    """The kernel functions of a text, their lines not looked at yet; BuildError on what may not be there."""
+    functions: list[Function] = []
+    for head, body in _blocks(logical_lines(pyx_text)):
+        words = head.words
+        _check_import(head)
+        if words[:3] == ("cdef", "extern", "from"):
+            _check_extern(head, body)
+        elif words[0] in {"DEF", "IF", "include"}:
+            raise refusal(head, words[0], "no compile-time switch")
+        elif words[0] == "cdef" and "nogil" in words and "(" in words:
+            functions.append(Function(words[words.index("(") - 1], [head, *body]))
+    return functions
 
 
 def logical_lines(text: str) -> list[Line]:
@@ -106,16 +115,31 @@ def _blocks(lines: list[Line]) -> Iterator[tuple[Line, list[Line]]]:
 
 
 def _check_extern(head: Line, body: list[Line]) -> None:
-    """The ops header may only be declared as what it is; other headers are the entries' own affair."""
-    if not any(HEADER in w for w in head.words):
-        return
+    """No header but ours, which could bring macros, and no C; the ops are declared as what they are."""
+    header = next((t.string.strip("\"'") for t in head.tokens if t.type == tokenize.STRING), "*")
+    if header not in HEADERS:
+        raise refusal(head, header, f"declarations of {' and '.join(HEADERS)} only")
     for line in body:
         names = [t.string for t in line.tokens if t.type == tokenize.NAME]
-        structs = line.words[:3] in {("ctypedef", "struct", "E"), ("ctypedef", "struct", "V")}
         declared = [n for n in names if re.match(r"(e|v|bf|BF)_", n)]
+        if any(t.type == tokenize.STRING for t in line.tokens):
+            raise refusal(line, " ".join(line.words)[:60], "no C, and no other name for an operation")
+        if header != HEADER:
+            if EXTERN_NAMES & set(declared):
+                raise refusal(line, " ".join(line.words), f"operations declared of {HEADER} only")
+            continue
+        structs = line.words[:3] in {("ctypedef", "struct", "E"), ("ctypedef", "struct", "V")}
         known = len(declared) == 1 and declared[0] in EXTERN_NAMES
         if not (structs or line.words == ("pass",) or known):
             raise refusal(line, " ".join(line.words), f"declarations of the operations of {HEADER} only")
+
+
+def _check_import(line: Line) -> None:
+    """Python's own buffers may be imported from Cython; anything else could bring a header."""
+    if "cimport" in line.words and (line.words[0] != "from" or line.words[1] != "cpython"):
+        raise refusal(line, "cimport", "cimport from cpython only")
+    if "cimport" in line.words and (EXTERN_NAMES | {"*"}) & set(line.words):
+        raise refusal(line, "cimport", f"operations of {HEADER} only")
 
 
 def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
@@ -136,8 +160,24 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
         elif token.string == "*" and before is not None and before.string in {"(", ",", "=", ":"}:
             raise refusal(line, "*", "elements read and written through the operations only")
     _check_casts(line)
+    for spot, word in enumerate(words):
+        if word in RATIONAL and constant_at(words, spot) is None:
+            expected = f"{word}(n, d) with whole literals up to {LARGEST_LITERAL}, d above 0"
+            raise refusal(line, " ".join(words[spot : spot + 7]), expected)
     if _decides(function, line):
         _check_whole(function, line)
+
+
+def constant_at(words: tuple[str, ...], spot: int) -> tuple[int, int] | None:
+    """The (n, d) of the constant that a line calls for at a place; None where it is not of two literals."""
+    open_, *rest = words[spot + 1 : spot + 7] or ("",)
+    sign, rest = (-1, rest[1:]) if rest[:1] == ["-"] else (1, rest)
+    if open_ != "(" or len(rest) < 4 or rest[1] != "," or rest[3] != ")":
+        return None
+    if not (rest[0].isdecimal() and rest[2].isdecimal()):
+        return None
+    numerator, denominator = sign * int(rest[0]), int(rest[2])
+    return (numerator, denominator) if is_rational(numerator, denominator) else None
 
 
 def _check_casts(line: Line) -> None:

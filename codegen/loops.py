@@ -37,6 +37,8 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "v_sum": ("E", "v"),
     "e_index": ("E", "i"),
     "v_index": ("V", "ii"),
+    "e_rational": ("E", "nn"),
+    "v_rational": ("V", "nn"),
     **{f"e_{name}": ("E", "e" * count) for name, count in {**_CHOICES, **_FUNCTIONS}.items()},
     **{f"v_{name}": ("V", "v" * count) for name, count in {**_CHOICES, **_FUNCTIONS}.items()},
 }
@@ -45,8 +47,17 @@ i an integer or a form over loop names.
 
 `larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
 and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of
-`derive.functions` with its parameters.
+`derive.functions` with its parameters; `rational` is the constant n / d.
 """
+
+RATIONAL = frozenset({"e_rational", "v_rational"})
+LARGEST_LITERAL = 2**24
+"""Numerators and denominators up to here are exact in every element, so that a constant is rounded once."""
+
+
+def is_rational(numerator: int, denominator: int) -> bool:
+    """Whether two literals may be the arguments of a rational constant."""
+    return abs(numerator) <= LARGEST_LITERAL and 0 < denominator <= LARGEST_LITERAL
 
 
 @dataclass(frozen=True)
@@ -92,6 +103,13 @@ class Call:
             isinstance(a, kinds[w]) for w, a in zip(wanted, self.arguments, strict=False)
         ):
             raise ValueError(f"{self.operation} takes ({wanted}), got {self.arguments!r}")
+        if self.operation in RATIONAL and not is_rational(*self.literals):
+            raise ValueError(f"{self.operation} takes numbers up to 2^24, the second above 0")
+
+    @property
+    def literals(self) -> tuple[int, ...]:
+        """The arguments that are whole numbers."""
+        return tuple(a for a in self.arguments if isinstance(a, int))
 
     @property
     def kind(self) -> str:

@@ -9,6 +9,7 @@ is read before it was written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from functools import partial
 from typing import Any
 
@@ -70,7 +71,7 @@ def run(
     Args:
         operands: array by name, any shape, C order, as many elements as the kernel's operand.
         lanes: elements of a vector.
-        zero: the zero of the element type; zero + n is the whole number n.
+        zero: the zero of the element type; zero + n is the whole number n, zero + Fraction(n, d) is n / d.
         functions: what the kernel's functions are, by name; needed where it applies any.
 
     Returns:
@@ -195,6 +196,12 @@ class Machine:
 
     def v_index(self, first: int, second: int) -> list[Any]:
         return [self.zero + first + lane * second for lane in range(self.lanes)]
+
+    def e_rational(self, numerator: int, denominator: int) -> Any:
+        return self.zero + Fraction(numerator, denominator)
+
+    def v_rational(self, numerator: int, denominator: int) -> list[Any]:
+        return [self.e_rational(numerator, denominator)] * self.lanes
 
     def e_load(self, pointer: Any) -> Any:
         return self.read(pointer, 1)[0]

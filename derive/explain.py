@@ -116,7 +116,10 @@ CHECKS = {
         does: on random whole numbers every result rounds to the exact one, and is as near to it as the
         text's own roundings can bring it, which the same text computed on magnitudes says. A constant wrong
         by so little that no result of these draws moves beyond that passes here; whether the formula with
-        its exact constants is the definition's is decided by field.""",
+        its exact constants is the definition's is decided by field. Of a binary that is given tables of its
+        layer (interpolation, shares of windows): every constant is the nearest number of the dtype, and with
+        these arrays every result is within what rounding the constants and the sums allows of the value with
+        exact rationals.""",
     "selection": """
         Of the shipped binary of a kernel that compares and copies: it takes the entry that the definition
         takes, bit for bit, on the weak orders of a window's entries that the record lists, with ties, both

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ from codegen.schedules.nest import Target
 from derive.functions import NUMBER, PARAMETERS
 from derive.instance import claim_at
 from derive.layers.base import Layer, claims_of
-from derive.numbers_field import PRIME, Field
+from derive.numbers_field import PRIME, Field, residue
 
 FIELD = Field()
 
@@ -51,6 +52,8 @@ class Residue:
 
 
 def _plain(value: Any) -> int:
+    if isinstance(value, Fraction):
+        return residue(value)
     return value.value if isinstance(value, Residue) else int(value) % PRIME
 
 

@@ -10,6 +10,7 @@
  *   -DBF_ELEMENT_UINT64   uint64_t, arithmetic modulo 2^64             (validation)
  *   -DBF_ELEMENT_FIELD    uint64_t, arithmetic modulo 2^61 - 1, functions are unknown (validation)
  *   -DBF_ELEMENT_TRACE    which set of the definition's terms it is    (validation)
+ *   -DBF_ELEMENT_BOUND    how far rounding can take a result, -DBF_DIGITS=24 or 53 (validation)
  *   -DBF_LANES=n          elements in a V, a power of two up to 32
  *   -DBF_MARKS            record branch marks in a shipped element type too (validation)
  *
@@ -23,6 +24,7 @@
  *   V v_splat(const E *p)              [every lane is *p]
  *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
  *   E e_index(ptrdiff_t n)             V v_index(ptrdiff_t n, ptrdiff_t m)   [n; lane i is n + i * m]
+ *   E e_rational(n, d)                 V v_rational(n, d)            [n / d of two literals, see elem_rational.h]
  *   E e_sub(E a, E b)  E e_mul(E a, E b)   V v_sub(V a, V b)  V v_mul(V a, V b)   [never fused]
  *   E e_gate(E a, E b)                 V v_gate(V a, V b)            [a * b, and 0 where b is 0]
  *   E e_same(E a, E b)                 V v_same(V a, V b)            [flag: 1 where a is b, else 0]
@@ -37,11 +39,11 @@
  * than the machine's are passed between inlined functions only).
  *
  * UINT64 has no larger, smaller and functions: text that uses them does not compile there. TRACE knows sums of
- * products alone; of everything else it makes BAD.
+ * products alone; of everything else it makes BAD. BOUND has no bound for selections and functions.
  *
- * Class builds (UINT64, FIELD, TRACE) also export, for the validator alone, bf_marks() and bf_marks_reset();
- * TRACE exports the functions of trace_verdict.h. They are found by their symbol in the shared object,
- * so generated text never mentions them.
+ * Class builds (UINT64, FIELD, TRACE, BOUND) also export, for the validator alone, bf_marks() and bf_marks_reset();
+ * TRACE exports the functions of trace_verdict.h, FIELD bf_numerators(). They are found by their symbol in the
+ * shared object, so generated text never mentions them.
  */
 #ifndef BACKFLIP_OPS_H
 #define BACKFLIP_OPS_H
@@ -58,21 +60,25 @@
 #error "BF_LANES must be 1, 2, 4, 8, 16 or 32"
 #endif
 #if defined(BF_ELEMENT_FLOAT) + defined(BF_ELEMENT_DOUBLE) + defined(BF_ELEMENT_UINT64) + \
-        defined(BF_ELEMENT_FIELD) + defined(BF_ELEMENT_TRACE) != 1
-#error "choose one element: -DBF_ELEMENT_FLOAT, _DOUBLE, _UINT64, _FIELD or _TRACE"
+        defined(BF_ELEMENT_FIELD) + defined(BF_ELEMENT_TRACE) + defined(BF_ELEMENT_BOUND) != 1
+#error "choose one element: -DBF_ELEMENT_FLOAT, _DOUBLE, _UINT64, _FIELD, _TRACE or _BOUND"
 #endif
 
 /* an operation that an element does not have is an error, not a function to be found later */
 #pragma GCC diagnostic error "-Wimplicit-function-declaration"
 
-#if defined(BF_ELEMENT_UINT64) || defined(BF_ELEMENT_FIELD) || defined(BF_ELEMENT_TRACE) || defined(BF_MARKS)
+#if defined(BF_ELEMENT_UINT64) || defined(BF_ELEMENT_FIELD) || defined(BF_ELEMENT_TRACE) || \
+        defined(BF_ELEMENT_BOUND) || defined(BF_MARKS)
 #include "bf_marks.h"
 #else
 static inline void bf_branch(int id) { (void)id; }
 #endif
 
+#include "elem_rational.h"
 #ifdef BF_ELEMENT_TRACE
 #include "elem_trace.h"
+#elif defined(BF_ELEMENT_BOUND)
+#include "elem_bound.h"
 #elif defined(BF_ELEMENT_FIELD)
 #include "elem_field.h"
 #else

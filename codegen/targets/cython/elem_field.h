@@ -56,6 +56,20 @@ BF_HELPER E e_fn_recip(E x) {
     return result;
 }
 
+/* n / d, or, once the validator has said so, n alone: the numerators of a text with its denominators left out */
+static int field_numerators;
+BF_EXPORT void bf_numerators(int alone);
+void bf_numerators(int alone) { field_numerators = alone; }
+BF_HELPER E bf_e_rational(ptrdiff_t n, ptrdiff_t d) {
+    static struct {
+        ptrdiff_t of;
+        E inverse;
+    } known[64];
+    if (d == 1 || field_numerators) return e_index(n);
+    if (known[d & 63].of != d) known[d & 63].of = d, known[d & 63].inverse = e_fn_recip((E)d);
+    return e_mul(e_index(n), known[d & 63].inverse);
+}
+
 BF_HELPER V v_load_part(const E *p, int n) {
     V x;
     for (int i = 0; i < BF_LANES; i++) x.lane[i] = i < n ? p[i] : 0;
@@ -76,6 +90,10 @@ BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
     return x;
 }
 BF_HELPER V v_splat(const E *p) { return v_load_strided(p, 0); }
+BF_HELPER V bf_v_rational(ptrdiff_t n, ptrdiff_t d) {
+    const E x = bf_e_rational(n, d);
+    return v_splat(&x);
+}
 BF_HELPER V v_index(ptrdiff_t first, ptrdiff_t second) {
     V x;
     for (int i = 0; i < BF_LANES; i++) x.lane[i] = e_index(first + i * second);

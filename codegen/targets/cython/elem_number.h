@@ -35,6 +35,12 @@ BF_OP V v_load(const E *p) { return *(const bf_loose *)p; }
 BF_OP void v_store(E *p, V x) { *(bf_loose *)p = x; }
 /* x - 0 is x for every x, negative zero included */
 BF_OP V v_splat(const E *p) { return *p - v_zero(); }
+#ifdef BF_ELEMENT_UINT64
+BF_OP E bf_e_rational(ptrdiff_t n, ptrdiff_t d) { return (void)d, (E)n; }
+#else
+BF_OP E bf_e_rational(ptrdiff_t n, ptrdiff_t d) { return (E)n / (E)d; }
+#endif
+BF_OP V bf_v_rational(ptrdiff_t n, ptrdiff_t d) { return bf_e_rational(n, d) - v_zero(); }
 BF_OP V v_fma(V acc, V a, V b) { return acc + a * b; }
 BF_OP V v_add(V a, V b) { return a + b; }
 

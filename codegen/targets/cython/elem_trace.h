@@ -41,19 +41,24 @@ static int64_t trace_single(uint64_t leaf, int64_t result, trace_term *term) {
     return 0;
 }
 
-/* The term that the product of two leaves is; 0 where it is none. */
-static int64_t trace_product(uint64_t a, uint64_t b, trace_term *term) {
+/* Whether a word is an entry of an operand of this run. */
+static inline int trace_leaf(uint64_t w) { return trace_kind(w) == TRACE_LEAF && trace_current(w); }
+
+/* The family whose first and second factor are of these leaves' operands, NULL where there is none. */
+static const trace_family *trace_family_of(uint64_t a, uint64_t b) {
     const trace_plan *plan = trace.plan;
-    for (int32_t f = 0; f < plan->families; f++) {
+    for (int64_t f = 0; f < plan->families; f++) {
         const trace_family *family = plan->family + f;
         if (family->factors != 2) continue;
-        if (family->operand_a == trace_operand(a) && family->operand_b == trace_operand(b)) {
-            if (trace_lookup(family, trace_entry(a), trace_entry(b), term)) return 1;
-        } else if (family->operand_a == trace_operand(b) && family->operand_b == trace_operand(a)) {
-            if (trace_lookup(family, trace_entry(b), trace_entry(a), term)) return 1;
-        }
+        if (family->operand_a == trace_operand(a) && family->operand_b == trace_operand(b)) return family;
     }
-    return 0;
+    return NULL;
+}
+
+/* The term that the product of two leaves is; 0 where it is none. */
+static int trace_product(uint64_t a, uint64_t b, trace_term *term) {
+    const trace_family *family = trace_family_of(a, b);
+    return family && trace_lookup(family, trace_entry(a), trace_entry(b), term);
 }
 
 /* acc with one more term. */
@@ -108,6 +113,8 @@ static uint64_t trace_add(uint64_t a, uint64_t b) {
     return trace_bad(REASON_FOREIGN_LEAF, a, b);
 }
 
+#include "trace_lanes.h"
+
 BF_SMALL E e_word(uint64_t word) {
     E x;
     x.word = word;
@@ -142,8 +149,10 @@ BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
 BF_HELPER V v_splat(const E *p) { return v_load_strided(p, 0); }
 
 BF_HELPER V v_fma(V acc, V a, V b) {
+    const uint32_t done = trace_lanes(acc.lane, a.lane, b.lane);
     for (int i = 0; i < BF_LANES; i++)
-        acc.lane[i].word = trace_fma(acc.lane[i].word, a.lane[i].word, b.lane[i].word);
+        if (!(done >> i & 1) && trace_kind(acc.lane[i].word) != TRACE_BAD)
+            acc.lane[i].word = trace_fma(acc.lane[i].word, a.lane[i].word, b.lane[i].word);
     return acc;
 }
 BF_HELPER V v_add(V a, V b) {
@@ -166,15 +175,7 @@ BF_HELPER V v_lost(void) {
     const E lost = e_lost();
     return v_splat(&lost);
 }
-#define BF_LOST_1(name) \
-    BF_SMALL E e_##name(E a) { return (void)a, e_lost(); } \
-    BF_SMALL V v_##name(V a) { return (void)a, v_lost(); }
-#define BF_LOST_2(name) \
-    BF_SMALL E e_##name(E a, E b) { return (void)a, (void)b, e_lost(); } \
-    BF_SMALL V v_##name(V a, V b) { return (void)a, (void)b, v_lost(); }
-#define BF_LOST_3(name) \
-    BF_SMALL E e_##name(E a, E b, E c) { return (void)a, (void)b, (void)c, e_lost(); } \
-    BF_SMALL V v_##name(V a, V b, V c) { return (void)a, (void)b, (void)c, v_lost(); }
+#include "elem_lost.h"
 BF_LOST_2(sub)
 BF_LOST_2(mul)
 BF_LOST_2(gate)
@@ -184,18 +185,8 @@ BF_LOST_3(smaller)
 BF_LOST_3(choose)
 BF_SMALL E e_index(ptrdiff_t n) { return (void)n, e_lost(); }
 BF_SMALL V v_index(ptrdiff_t first, ptrdiff_t second) { return (void)first, (void)second, v_lost(); }
-#define BF_SMOOTH_OF_1(name, number) BF_LOST_1(fn_##name)
-#define BF_SMOOTH_OF_2(name, number) BF_LOST_2(fn_##name)
-#define BF_SMOOTH_OF_3(name, number) BF_LOST_3(fn_##name)
-#define BF_PLAIN_OF_1(name, number) BF_LOST_1(fn_##name)
-#define BF_PLAIN_OF_2(name, number) BF_LOST_2(fn_##name)
-#define BF_PLAIN_OF_3(name, number) BF_LOST_3(fn_##name)
-#define BF_WIDE_OF_1(name, number) BF_LOST_1(fn_##name)
-#define BF_WIDE_OF_3(name, number) BF_LOST_3(fn_##name)
-#define BF_SCALAR_OF_2(name, number) BF_LOST_2(fn_##name)
-#define BF_UNKNOWN(name, number) BF_LOST_1(fn_##name)
-#define BF_INVERSE(name, number) BF_LOST_1(fn_##name)
-#include "elem_function_list.h"
+BF_SMALL E bf_e_rational(ptrdiff_t n, ptrdiff_t d) { return (void)n, (void)d, e_lost(); }
+BF_SMALL V bf_v_rational(ptrdiff_t n, ptrdiff_t d) { return (void)n, (void)d, v_lost(); }
 
 #include "trace_verdict.h"
 

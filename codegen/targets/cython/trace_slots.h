@@ -19,19 +19,29 @@ enum { /* in the order of REASONS in codegen/trace.py */
     REASON_WRONG_ENTRY
 };
 
-/* One component of a family: for row a, columns low[a] .. low[a] + width - 1 hold (offset of the result's
- * entry, offset of the rank); an entry offset below 0 is no term. */
+/* A term in one number: the result's entry above, the rank in the lower 32 bits. Its parts (what each table
+ * and each key adds to both) are added as one; a part below 0 is no term. */
+static inline int64_t trace_part(const void *at) {
+    int64_t part;
+    memcpy(&part, at, sizeof(part));
+    return part;
+}
+
+/* One component of a family: for row a, columns low[a] .. low[a] + width - 1 hold parts of terms. */
 typedef struct {
     int64_t width;
     const int32_t *low;
-    const int32_t *cells;
+    const int64_t *cells;
 } trace_table;
 
-/* rows: for every entry of a key, (entry offset, rank offset, place in each table); entry offset < 0: no
- * term has this entry. Key b is the second factor, or the result's entry where there is one factor. */
+/* rows: for every entry of a key a part (two numbers) and then its place in each table. Keys are the two factors,
+ * in either order (two families tell of the same terms), or the factor and the result's entry.
+ * runs: how many entries from each on differ by the same, in part and in place in the last table, by 0 or 1 in
+ * the latter, and in nothing else. */
 typedef struct {
     int64_t factors, operand_a, operand_b, tables, rank_offset;
     const int32_t *rows_a, *rows_b;
+    const uint8_t *runs_a, *runs_b;
     const trace_table *table;
     const int64_t *only;
 } trace_family;
@@ -49,8 +59,8 @@ typedef struct {
 typedef struct {
     uint32_t version;
     int32_t result;
-    int32_t count;
-    int32_t set; /* number of its bit set; -1 once complete */
+    int32_t missing; /* terms of the result's entry that are not in it */
+    int32_t set;     /* number of its bit set; -1 once complete */
 } trace_slot;
 
 typedef struct {
@@ -158,6 +168,11 @@ static uint64_t trace_spoil(uint64_t other, uint64_t bad) {
     return bad;
 }
 
+/* The word of a set that holds a rank's bit. */
+static inline uint64_t *trace_bits(int64_t set, uint32_t rank) {
+    return trace.sets + set * trace.set_words + (rank >> 6);
+}
+
 static int32_t trace_new_set(void) {
     int32_t set;
     if (trace.free_set_count) {
@@ -167,7 +182,7 @@ static int32_t trace_new_set(void) {
         if (!trace_room((void **)&trace.sets, &trace.set_room, trace.set_count, size)) return -1;
         set = (int32_t)trace.set_count++;
     }
-    memset(trace.sets + set * trace.set_words, 0, (size_t)trace.set_words * sizeof(uint64_t));
+    memset(trace_bits(set, 0), 0, (size_t)trace.set_words * sizeof(uint64_t));
     return set;
 }
 
@@ -184,7 +199,8 @@ static trace_slot *trace_new_slot(int64_t result) {
         trace.slots[number].version = 1;
     }
     trace_slot *slot = trace.slots + number;
-    slot->result = (int32_t)result, slot->count = 0, slot->set = trace_new_set();
+    slot->result = (int32_t)result, slot->missing = (int32_t)trace.plan->expected[result];
+    slot->set = trace_new_set();
     return slot->set < 0 ? NULL : slot;
 }
 
@@ -203,12 +219,12 @@ static uint64_t trace_insert(uint64_t acc, trace_term term, uint64_t a, uint64_t
         slot = trace_new_slot(term.result);
         if (!slot) return trace_word_bad(REASON_MEMORY, 0);
     }
-    uint64_t *word = trace.sets + slot->set * trace.set_words + (term.rank >> 6);
+    uint64_t *word = trace_bits(slot->set, (uint32_t)term.rank);
     uint64_t bit = (uint64_t)1 << (term.rank & 63);
     if (*word & bit) return trace_spoil(acc, trace_bad_at(REASON_TWICE, a, b, term.result));
     *word |= bit;
     slot->version++;
-    if (++slot->count == trace.plan->expected[slot->result]) trace_drop_set(slot);
+    if (!--slot->missing) trace_drop_set(slot);
     return trace_word_sum(slot);
 }
 
@@ -222,34 +238,36 @@ static uint64_t trace_merge(uint64_t a, uint64_t b) {
     } else if (p->set < 0 || q->set < 0) {
         bad = trace_bad_at(REASON_OVERLAP, a, b, p->result);
     } else {
-        uint64_t *x = trace.sets + p->set * trace.set_words, *y = trace.sets + q->set * trace.set_words, hit = 0;
+        uint64_t *x = trace_bits(p->set, 0), *y = trace_bits(q->set, 0), hit = 0;
         for (int64_t i = 0; i < trace.set_words; i++) hit |= x[i] & y[i], x[i] |= y[i];
         if (hit) bad = trace_bad_at(REASON_OVERLAP, a, b, p->result);
     }
-    p->count += q->count;
+    p->missing -= (int32_t)trace.plan->expected[q->result] - q->missing;
     trace_drop(q);
     if (bad) return trace_spoil(a, bad);
     p->version++;
-    if (p->count == trace.plan->expected[p->result]) trace_drop_set(p);
+    if (!p->missing) trace_drop_set(p);
     return trace_word_sum(p);
+}
+
+/* What a table says of two places, below 0 where they have no term. */
+static inline __attribute__((always_inline)) int64_t trace_cell(const trace_table *table, int64_t row, int64_t place) {
+    const uint64_t column = (uint64_t)(place - table->low[row]);
+    return column < (uint64_t)table->width ? table->cells[row * table->width + (int64_t)column] : -1;
 }
 
 /* The entry of the result and the rank that two keys name, 0 where they name none. */
 static inline int trace_lookup(const trace_family *family, int64_t a, int64_t b, trace_term *term) {
     const int32_t *row_a = family->rows_a + a * (2 + family->tables);
     const int32_t *row_b = family->rows_b + b * (2 + family->tables);
-    if (row_a[0] < 0 || row_b[0] < 0) return 0;
-    int64_t result = (int64_t)row_a[0] + row_b[0], rank = family->rank_offset + row_a[1] + row_b[1];
+    int64_t part_a = trace_part(row_a), part_b = trace_part(row_b);
+    int64_t sum = part_a + part_b + family->rank_offset, dead = part_a | part_b;
     for (int64_t t = 0; t < family->tables; t++) {
-        const trace_table *table = family->table + t;
-        int64_t column = row_b[2 + t] - table->low[row_a[2 + t]];
-        if (column < 0 || column >= table->width) return 0;
-        const int32_t *cell = table->cells + 2 * (row_a[2 + t] * table->width + column);
-        if (cell[0] < 0) return 0;
-        result += cell[0], rank += cell[1];
+        const int64_t part = trace_cell(family->table + t, row_a[2 + t], row_b[2 + t]);
+        sum += part, dead |= part;
     }
-    term->result = result, term->rank = rank;
-    return 1;
+    term->result = sum >> 32, term->rank = sum & 0xFFFFFFFF;
+    return dead >= 0;
 }
 
 #endif

@@ -65,9 +65,9 @@ static int trace_judge_entry(uint64_t word, int64_t entry, trace_verdict *verdic
     }
     const trace_slot *slot = trace_live(word);
     if (!slot) return verdict->reason = REASON_STALE_SUM, 0;
-    verdict->count = slot->count, verdict->result = slot->result;
+    verdict->count = trace.plan->expected[slot->result] - slot->missing, verdict->result = slot->result;
     if (slot->result != entry) return verdict->reason = REASON_WRONG_ENTRY, 0;
-    return slot->count == expected;
+    return !slot->missing;
 }
 
 /* The first entry of out that is not exactly the sum of its terms; verdict->entry is -1 where all are. */
@@ -87,7 +87,7 @@ int64_t bf_trace_judge(const E *out, trace_verdict *verdict) {
 BF_EXPORT const uint64_t *bf_trace_set(uint64_t word);
 const uint64_t *bf_trace_set(uint64_t word) {
     const trace_slot *slot = trace_kind(word) == TRACE_SUM ? trace_live(word) : NULL;
-    return slot && slot->set >= 0 ? trace.sets + slot->set * trace.set_words : NULL;
+    return slot && slot->set >= 0 ? trace_bits(slot->set, 0) : NULL;
 }
 
 #endif
