@@ -13,8 +13,10 @@ ABOUT = """\
 # What passes the usual tolerance tests
 
 Written by `{command}`. The bugs are those of the museum
-(`derive/museum`) as NumPy functions; `backflip verify` refutes and names each of them. Here the wrong result
+(`derive/museum`) as NumPy functions; `backflip verify` refutes and names each of them. Two of compiled text
+stand beside them (`planted`). Here the wrong result
 is compared with the right one, both in float32, in {draws} draws of each kind of data: {kinds}.
+A buffer that is not set to zero is measured on the second call; at the blind shapes on the first.
 Dense operands are standard normal; sparse inputs and gradients have 95 to 99 % zeros, as after ReLU;
 mean-scaled gradients are divided by the number of outputs, as after a mean loss, and weights by the root of
 their fan-in.

@@ -71,7 +71,8 @@ def drawn(
             elements[name] = rounded(tuple(own[name] if name in own else evaluator.tables[name]))
         elif name in indicators:
             codes = values.code(evaluator.tensors[indicators[name]])
-            elements[name] = rounded(tuple(map(Fraction, codes.tolist())))
+            some, each = np.unique(codes, return_inverse=True)
+            elements[name] = rounded(tuple(map(Fraction, some.tolist())))[each.reshape(-1)]
         else:
             elements[name] = inputs[name]
     return Drawn(values, elements)

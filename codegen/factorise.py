@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.errors import BuildError, Untraceable
-from codegen.relation import Family, Relation, entries, number, pinned, shape_of
+from codegen.relation import Family, Relation, number, pinned, shape_of
 from derive.errors import LimitError
 from derive.expr import Tensor
 from derive.index import Condition, Form, Within
@@ -85,12 +85,26 @@ class Factorised:
         """For every entry of the tensor in that role (0 the result), its place in the component."""
         return flat_places(shape_of(self.tensors[role]), component.axes[role])
 
+    def spread(self, component: Component, role: int, values: NDArray[Any]) -> NDArray[Any]:
+        """One value for each place of a tensor in a component, as an array that broadcasts to the tensor."""
+        shape = shape_of(self.tensors[role])
+        return values.reshape([n if axis in component.axes[role] else 1 for axis, n in enumerate(shape)])
+
+    def offsets(self, component: Component) -> Ints:
+        """What each place of the result adds to the row-major number of the result's entry."""
+        shape = shape_of(self.tensors[0])
+        total = np.zeros(1, np.int64)
+        for axis in component.axes[0]:
+            steps = np.arange(shape[axis]) * prod(shape[axis + 1 :])
+            total = (total[:, None] + steps).reshape(-1)
+        return total
+
     def expected(self) -> Ints:
         """For every entry of the result its number of terms."""
-        total = np.ones(entries(self.tensors[0]), np.int64)
+        total = np.ones(shape_of(self.tensors[0]), np.int64)
         for component in self.components:
-            total *= component.counts[self.place(component, 0)]
-        return total
+            total *= self.spread(component, 0, component.counts)
+        return total.reshape(-1)
 
     def has(self, result: int, rank: int) -> bool:
         """Whether the result's entry has a term of that rank (entries near an edge have fewer)."""

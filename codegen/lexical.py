@@ -4,21 +4,21 @@ A kernel is a top-level `cdef` function marked nogil. It may use the element typ
 pointers to E, whole numbers, `for` and `if` on whole numbers, `+ - * // %`, and the operations of
 backflip_ops.h, among them constants, `e_rational(n, d)` of two whole literals. Whatever could tell one
 element type from another (sizeof, casts, literals with a point, comparisons of elements or addresses,
-indexing, strings, the preprocessor) is refused by name and line.
+indexing, strings, the preprocessor) is refused by name and line. What stands around kernels is judged by
+`codegen.outline`, that variables have a value before they are read by `codegen.assigned`.
 """
 
 from __future__ import annotations
 
-import re
 import tokenize
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import StringIO
 
+from codegen.assigned import check_assigned
 from codegen.errors import BuildError
-from codegen.loops import LARGEST_LITERAL, OPERATIONS, RATIONAL, is_rational
+from codegen.logical import Line, blocks, logical_lines, refusal
+from codegen.loops import LARGEST_LITERAL, RATIONAL, is_rational
+from codegen.outline import OPS, check_around, is_kernel
 
-OPS = {*OPERATIONS, "bf_branch"}
 WORDS = {
     *("cdef", "const", "E", "V", "Py_ssize_t", "int", "void", "inline", "noexcept", "nogil"),
     *("for", "in", "range", "if", "elif", "else", "and", "or", "not", "return", "pass"),
@@ -26,22 +26,6 @@ WORDS = {
 COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
 SIGNS = {"+", "-", "*", "//", "%", "+=", "-=", "*=", "=", "(", ")", ",", ":"} | COMPARISONS
 TYPES = {"E", "V", "Py_ssize_t", "int", "void", "const"}
-EXTERN_NAMES = OPS | {"e_poison", "BF_ELEMENT_BYTES", "BF_LANES"}
-HEADER = "backflip_ops.h"
-HEADERS = (HEADER, "backflip_entry.h")
-
-
-@dataclass(frozen=True)
-class Line:
-    """One logical line of the text: its number and its tokens, without layout and comments."""
-
-    number: int
-    indent: int
-    tokens: tuple[tokenize.TokenInfo, ...]
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        return tuple(t.string for t in self.tokens)
 
 
 @dataclass
@@ -64,89 +48,37 @@ def gate(pyx_text: str) -> tuple[str, ...]:
     for function in functions:
         for line in function.lines:
             _check_line(function, line, names)
+        check_assigned(function.lines, function.kinds)
+        if f"\ndef call_{function.name.removeprefix('bf_')}(" in pyx_text:
+            _check_operands(function.lines[0])
     return tuple(f.name for f in functions)
 
 
 def functions_of(pyx_text: str) -> list[Function]:
     """The kernel functions of a text, their lines not looked at yet; BuildError on what may not be there."""
     functions: list[Function] = []
-    for head, body in _blocks(logical_lines(pyx_text)):
-        words = head.words
-        _check_import(head)
-        if words[:3] == ("cdef", "extern", "from"):
-            _check_extern(head, body)
-        elif words[0] in {"DEF", "IF", "include"}:
-            raise refusal(head, words[0], "no compile-time switch")
-        elif words[0] == "cdef" and "nogil" in words and "(" in words:
-            functions.append(Function(words[words.index("(") - 1], [head, *body]))
+    for head, body in blocks(logical_lines(pyx_text)):
+        if is_kernel(head):
+            functions.append(_function(head, body, {f.name for f in functions}))
+        else:
+            check_around(head, body)
     return functions
 
 
-def logical_lines(text: str) -> list[Line]:
-    """The text as logical lines; raises BuildError where it is not even made of tokens."""
-    lines: list[Line] = []
-    current: list[tokenize.TokenInfo] = []
-    layout = {
-        tokenize.NL,
-        tokenize.COMMENT,
-        tokenize.INDENT,
-        tokenize.DEDENT,
-        tokenize.ENCODING,
-        tokenize.ENDMARKER,
-    }
-    try:
-        for token in tokenize.generate_tokens(StringIO(text).readline):
-            if token.type == tokenize.NEWLINE:
-                if current:
-                    lines.append(Line(current[0].start[0], current[0].start[1], tuple(current)))
-                current = []
-            elif token.type not in layout:
-                current.append(token)
-    except (tokenize.TokenError, IndentationError) as fault:
-        raise BuildError("the generated text is not made of tokens", where="text", got=str(fault)) from fault
-    return lines
-
-
-def _blocks(lines: list[Line]) -> Iterator[tuple[Line, list[Line]]]:
-    """Top-level lines with what is indented under them."""
-    starts = [i for i, line in enumerate(lines) if line.indent == 0]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-        yield lines[start], lines[start + 1 : end]
-
-
-def _check_extern(head: Line, body: list[Line]) -> None:
-    """No header but ours, which could bring macros, and no C; the ops are declared as what they are."""
-    header = next((t.string.strip("\"'") for t in head.tokens if t.type == tokenize.STRING), "*")
-    if header not in HEADERS:
-        raise refusal(head, header, f"declarations of {' and '.join(HEADERS)} only")
-    for line in body:
-        names = [t.string for t in line.tokens if t.type == tokenize.NAME]
-        declared = [n for n in names if re.match(r"(e|v|bf|BF)_", n)]
-        if any(t.type == tokenize.STRING for t in line.tokens):
-            raise refusal(line, " ".join(line.words)[:60], "no C, and no other name for an operation")
-        if header != HEADER:
-            if EXTERN_NAMES & set(declared):
-                raise refusal(line, " ".join(line.words), f"operations declared of {HEADER} only")
-            continue
-        structs = line.words[:3] in {("ctypedef", "struct", "E"), ("ctypedef", "struct", "V")}
-        known = len(declared) == 1 and declared[0] in EXTERN_NAMES
-        if not (structs or line.words == ("pass",) or known):
-            raise refusal(line, " ".join(line.words), f"declarations of the operations of {HEADER} only")
-
-
-def _check_import(line: Line) -> None:
-    """Python's own buffers may be imported from Cython; anything else could bring a header."""
-    if "cimport" in line.words and (line.words[0] != "from" or line.words[1] != "cpython"):
-        raise refusal(line, "cimport", "cimport from cpython only")
-    if "cimport" in line.words and (EXTERN_NAMES | {"*"}) & set(line.words):
-        raise refusal(line, "cimport", f"operations of {HEADER} only")
+def _function(head: Line, body: list[Line], others: set[str]) -> Function:
+    name = head.words[head.words.index("(") - 1]
+    if not name.startswith("bf_") or name in OPS | others:
+        raise refusal(head, name, "kernels of names that begin with bf_, each its own")
+    return Function(name, [head, *body])
 
 
 def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
     words = line.words
     if words[0] == "cdef":
         _declare(function, line)
-    if len(line.tokens) == 1 and line.tokens[0].type == tokenize.STRING:
+        if taken := (OPS | WORDS | kernels) & set(function.kinds):
+            raise refusal(line, min(taken), "names of its own, not those of operations and kernels")
+    if line.said:
         return
     for before, token in zip((None, *line.tokens), line.tokens, strict=False):
         if token.type == tokenize.NUMBER:
@@ -166,6 +98,14 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
             raise refusal(line, " ".join(words[spot : spot + 7]), expected)
     if _decides(function, line):
         _check_whole(function, line)
+
+
+def _check_operands(head: Line) -> None:
+    """What Python passes between result and workspace is read only: it may be shared, or not be writable."""
+    words = head.words
+    for group in _split(words[words.index("(") + 1 : -4])[1:-1]:
+        if group[0] != "const":
+            raise refusal(head, " ".join(group), "operands declared const")
 
 
 def constant_at(words: tuple[str, ...], spot: int) -> tuple[int, int] | None:
@@ -235,13 +175,3 @@ def _split(words: tuple[str, ...]) -> list[tuple[str, ...]]:
         else:
             groups[-1].append(word)
     return [tuple(g) for g in groups]
-
-
-def refusal(line: Line, got: str, expected: str) -> BuildError:
-    return BuildError(
-        f"the generated text says {got!r}, which a kernel may not",
-        where=f"line {line.number}",
-        expected=expected,
-        got=" ".join(line.words),
-        mend="mend the schedule or the printer that wrote the line",
-    )

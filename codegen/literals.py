@@ -22,15 +22,33 @@ def constants_of(pyx_text: str, kernel: str) -> frozenset[tuple[int, int]]:
     """
     if not any(operation in pyx_text for operation in RATIONAL):
         return frozenset()
-    functions = {f.name: f for f in functions_of(pyx_text)}
+    return frozenset(c for function in reached(pyx_text, kernel) for c in _constants(function))
+
+
+def words_of(pyx_text: str, kernel: str) -> set[str]:
+    """The words in the text of a kernel and of all functions it calls."""
+    return {word for function in reached(pyx_text, kernel) for word in _words(function)}
+
+
+@lru_cache(maxsize=4)
+def _functions(pyx_text: str) -> dict[str, Function]:
+    return {f.name: f for f in functions_of(pyx_text)}
+
+
+def reached(pyx_text: str, kernel: str) -> list[Function]:
+    """The function of a kernel and all that it calls, as read, in order of their names.
+
+    Where the text has no function of that name (`bf_<kernel>`), all of them.
+    """
+    functions = _functions(pyx_text)
     start = f"bf_{kernel}"
-    reached, pending = set[str](), [start] if start in functions else list(functions)
+    names, pending = set[str](), [start] if start in functions else list(functions)
     while pending:
         name = pending.pop()
-        if name not in reached:
-            reached.add(name)
+        if name not in names:
+            names.add(name)
             pending += [n for n in _words(functions[name]) if n in functions]
-    return frozenset(c for name in reached for c in _constants(functions[name]))
+    return [functions[name] for name in sorted(names)]
 
 
 def rational_kernels(pyx_text: str, kernels: Iterable[str]) -> list[str]:

@@ -104,7 +104,8 @@ def _killed(exhibit: Exhibit) -> Iterator[str]:
         seen = found(exhibit)
         if exhibit.name not in seen.names:
             raise ValueError(f"{exhibit.key} is not named by its bug: {seen.names}")
-        yield f"- Smallest failing shape: `{seen.layer!r}` at {seen.shape}; {_fault(seen.fault)}."
+        at = f"`{seen.layer!r}` at {seen.shape}"
+        yield f"- Smallest failing shape found, no argument raised: {at}; {_fault(seen.fault)}."
     for kind, said in (("closed", "wrong right side"), ("defined", "wrong definition")):
         if kind in exhibit.kinds:
             wrong = exhibit.wrong(kind)

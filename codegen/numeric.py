@@ -116,7 +116,7 @@ def check_uint64(rig: Rig, rng: np.random.Generator, draws: int = 2) -> Check:
         f"the text over numbers modulo 2^64 agrees with the definition on {draws} random draws, "
         "the first from poison",
         f"a draw misses a difference of degree {power} that has an odd coefficient "
-        f"{'and is linear in each operand ' if power > 2 else ''}with probability at most {chance}",
+        f"{'and is linear in each operand ' if power > 1 else ''}with probability at most {chance}",
         {"draws": draws, "entries": entries(rig.relation.result)},
     )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from codegen.errors import Untraceable
 from codegen.factorise import Component, Factorised, Ints, factorised
-from codegen.relation import Family, Relation, entries
+from codegen.relation import Family, Relation, entries, shape_of
 from derive.errors import LimitError
 
 Cells = NDArray[np.int32]
@@ -22,14 +22,21 @@ TABLE_CELLS = 2**27
 """Most cells that one lookup table may have."""
 
 
+ENTRY, NONE = 2**32, -(2**32)
+"""A term in one number is its result's entry times ENTRY and its rank; NONE is no term."""
+
+
 class CTable(ctypes.Structure):
     _fields_ = (("width", ctypes.c_int64), ("low", ctypes.c_void_p), ("cells", ctypes.c_void_p))
 
 
 class CFamily(ctypes.Structure):
     _fields_ = (
-        *((n, ctypes.c_int64) for n in ("factors", "operand_a", "operand_b", "tables", "rank_offset")),
-        *((n, ctypes.c_void_p) for n in ("rows_a", "rows_b", "table", "only")),
+        *(
+            (n, ctypes.c_int64)
+            for n in ("factors", "operand_a", "operand_b", "tables", "rank_offset", "entries_a", "entries_b")
+        ),
+        *((n, ctypes.c_void_p) for n in ("rows_a", "rows_b", "runs_a", "runs_b", "table", "only")),
     )
 
 
@@ -94,13 +101,12 @@ def plan_of(relation: Relation, limit_bytes: int = TRACE_BYTES) -> Plan:
             "too large to trace", where=str(relation.result), expected="under 2^31 entries and terms"
         )
     plan = Plan(relation, families, operands, expected, offsets[:-1])
-    packed = (CFamily * max(1, len(families)))(
-        *(_packed(plan, f, o) for f, o in zip(families, offsets, strict=False))
-    )
+    rows = [c for f, o in zip(families, offsets, strict=False) for c in _packed(plan, f, o)]
+    packed = (CFamily * max(1, len(rows)))(*rows)
     _unique(plan)
     plan.kept += [packed, expected]
     plan.c_plan = CPlan(
-        len(families), len(expected), offsets[-1], limit_bytes, ctypes.addressof(packed), expected.ctypes.data
+        len(rows), len(expected), offsets[-1], limit_bytes, ctypes.addressof(packed), expected.ctypes.data
     )
     return plan
 
@@ -129,55 +135,85 @@ def _apart(families: Sequence[Family]) -> None:
             )
 
 
-def _packed(plan: Plan, family: Factorised, offset: int) -> CFamily:
-    """One family: keys a and b are the two factors, or the one factor and the result."""
-    a, b = (1, 2) if len(family.tensors) == 3 else (1, 0)
-    rows = {role: [np.zeros(entries(family.tensors[role]), np.int64) for _ in range(2)] for role in (a, b)}
-    tables = []
+def _packed(plan: Plan, family: Factorised, offset: int) -> list[CFamily]:
+    """One family by its keys: the two factors in either order, or the one factor and the result."""
+    first, second = keys = (1, 2) if len(family.tensors) == 3 else (1, 0)
+    parts: dict[int, list[tuple[Component, Ints]]] = {role: [] for role in keys}
+    tables: list[tuple[Component, Ints]] = []
     for component, stride in zip(family.components, family.strides, strict=True):
-        offsets = _result_offsets(family, component) if b else np.zeros(len(component.places), np.int64)
-        values = np.stack([offsets, component.ordinal * stride], axis=1)
-        keys = component.places[:, a], component.places[:, b]
-        single = next((k for k, other in ((0, b), (1, a)) if component.radices[other] == 1), None)
-        if single is not None:
-            role = (a, b)[single]
-            _fold(rows[role], family.place(component, role), component.radices[role], keys[single], values)
+        offsets = family.offsets(component)[component.places[:, 0]] if second else 0
+        values = offsets * ENTRY + component.ordinal * stride
+        alone = next(
+            (k for k, other in ((first, second), (second, first)) if component.radices[other] == 1), None
+        )
+        if alone is None:
+            tables.append((component, values))
         else:
-            tables.append(_table(plan, component.radices[a], *keys, values))
-            for role in (a, b):
-                rows[role].append(family.place(component, role))
-    packed = (CTable * max(1, len(tables)))(*tables)
+            whole = np.full(component.radices[alone], NONE, np.int64)
+            whole[component.places[:, alone]] = values
+            parts[alone].append((component, whole))
+    tables.sort(key=lambda t: max((*t[0].axes[first], *t[0].axes[second]), default=0))
+    rows = {role: _rows(family, role, parts[role], [c for c, _ in tables]) for role in keys}
+    runs = {role: _runs(rows[role]) for role in keys}
     only = np.zeros(0, np.int64)
-    if not b:
+    if not second:
         plan.single.append(_only(family))
         only = plan.single[-1].only
-    flat = {role: np.ascontiguousarray(np.stack(columns, axis=1), np.int32) for role, columns in rows.items()}
-    plan.kept += [packed, only, flat]
-    names = [plan.operands.index(t.name) for t in family.tensors[1:]]
-    return CFamily(
-        *(len(names), names[0], names[-1], len(tables), offset),
-        *(flat[a].ctypes.data, flat[b].ctypes.data, ctypes.addressof(packed), only.ctypes.data),
-    )
+    plan.kept += [rows, runs, only]
+    names = {role: plan.operands.index(family.tensors[role].name) for role in keys if role}
+    found = []
+    for a, b in ((first, second), (second, first)) if second else (keys,):
+        packed = (CTable * max(1, len(tables)))(*(_table(plan, c, a, b, v) for c, v in tables))
+        plan.kept.append(packed)
+        numbers = (
+            len(names),
+            names[a],
+            names.get(b, names[a]),
+            len(tables),
+            offset,
+            len(rows[a]),
+            len(rows[b]),
+        )
+        arrays = rows[a], rows[b], runs[a], runs[b]
+        pointers = *(each.ctypes.data for each in arrays), ctypes.addressof(packed), only.ctypes.data
+        found.append(CFamily(*numbers, *pointers))
+    return found
 
 
-def _result_offsets(family: Factorised, component: Component) -> Ints:
-    """For each tuple, what its place in the result adds to the flat index of the result's entry."""
-    _, first = np.unique(family.place(component, 0), return_index=True)
-    return first.astype(np.int64)[component.places[:, 0]]
+def _rows(
+    family: Factorised, role: int, parts: Sequence[tuple[Component, Ints]], tables: Sequence[Component]
+) -> Cells:
+    """For every entry of a key the sum of its parts as two numbers, and its place in each table."""
+    shape = shape_of(family.tensors[role])
+    whole, dead = np.zeros(shape, np.int64), np.zeros(shape, bool)
+    for component, part in parts:
+        whole += family.spread(component, role, part)
+        dead |= family.spread(component, role, part < 0)
+    whole[dead] = NONE
+    found = np.empty((*shape, 2 + len(tables)), np.int32)
+    found[..., :2] = whole.reshape(*shape, 1).view(np.int32)
+    for spot, component in enumerate(tables, 2):
+        found[..., spot] = family.spread(component, role, np.arange(component.radices[role]))
+    return found.reshape(-1, 2 + len(tables))
 
 
-def _fold(rows: list[Ints], place: Ints, radix: int, keys: Ints, values: Ints) -> None:
-    """A component that one key decides alone goes into that key's rows; entries without a term get -1."""
-    table = np.full((radix, 2), -1, np.int64)
-    table[keys] = values
-    mine = table[place]
-    dead = (mine[:, 0] < 0) | (rows[0] < 0)
-    rows[0][:] = np.where(dead, -1, rows[0] + mine[:, 0])
-    rows[1][:] = np.where(dead, 0, rows[1] + mine[:, 1])
+def _runs(rows: Cells) -> NDArray[np.uint8]:
+    """For every row how many there are from it on that go on alike, see trace_slots.h; 255 for more."""
+    part = np.diff(np.ascontiguousarray(rows[:, :2]).view(np.int64)[:, 0])
+    places = np.diff(rows[:, 2:], axis=0)
+    last = places[:, -1] if places.shape[1] else np.zeros(len(part), np.int32)
+    even = (last >= 0) & (last <= 1) & ~places[:, :-1].any(axis=1)
+    change = (np.diff(part) != 0) | (np.diff(last) != 0) | ~even[1:]
+    ends = np.append(np.flatnonzero(change) + 1, len(part))
+    left = np.repeat(ends, np.diff(ends, prepend=0)) - np.arange(len(part))
+    found = np.ones(len(rows), np.uint8)
+    found[:-1] = np.where(even, np.minimum(left + 1, 255), 1)
+    return found
 
 
-def _table(plan: Plan, radix: int, key_a: Ints, key_b: Ints, values: Ints) -> CTable:
-    """One component as rows of a window that starts at the least key b of its row."""
+def _table(plan: Plan, component: Component, a: int, b: int, values: Ints) -> CTable:
+    """One component as rows by key a, each a window that starts at its least key b."""
+    radix, key_a, key_b = component.radices[a], component.places[:, a], component.places[:, b]
     low = np.full(radix, np.iinfo(np.int32).max, np.int64)
     high = np.zeros(radix, np.int64)
     np.minimum.at(low, key_a, key_b)
@@ -188,7 +224,7 @@ def _table(plan: Plan, radix: int, key_a: Ints, key_b: Ints, values: Ints) -> CT
         raise LimitError(
             "too large to trace", expected=f"at most {TABLE_CELLS} cells", got=str(radix * width)
         )
-    cells = np.full((radix, width, 2), -1, np.int32)
+    cells = np.full((radix, width), NONE, np.int64)
     cells[key_a, key_b - low[key_a]] = values
     starts = low.astype(np.int32)
     plan.kept += [cells, starts]
@@ -198,17 +234,17 @@ def _table(plan: Plan, radix: int, key_a: Ints, key_b: Ints, values: Ints) -> CT
 def _only(family: Factorised) -> Single:
     """The only entry of each factor entry, component by component."""
     tensor = family.tensors[1]
-    found, uses = np.zeros(entries(tensor), np.int64), np.ones(entries(tensor), np.int64)
+    found, uses = np.zeros(shape_of(tensor), np.int64), np.ones(shape_of(tensor), np.int64)
+    shared = np.zeros(shape_of(tensor), bool)
     for component in family.components:
-        offsets = _result_offsets(family, component)
         number = np.bincount(component.places[:, 1], minlength=component.radices[1])
         value = np.zeros(component.radices[1], np.int64)
-        value[component.places[:, 1]] = offsets
-        place = family.place(component, 1)
-        mine = np.where(number == 1, value, -1)[place]
-        found = np.where((found < 0) | (mine < 0), -1, found + mine)
-        uses *= number[place]
-    return Single(tensor.name, found, uses)
+        value[component.places[:, 1]] = family.offsets(component)[component.places[:, 0]]
+        found += family.spread(component, 1, value)
+        shared |= family.spread(component, 1, number != 1)
+        uses *= family.spread(component, 1, number)
+    found[shared] = -1
+    return Single(tensor.name, found.reshape(-1), uses.reshape(-1))
 
 
 def _unique(plan: Plan) -> None:

@@ -146,12 +146,13 @@ def check_graded(rig: Rig, grade: int, rng: np.random.Generator, draws: int = 2)
         exact = evaluate(rig.relation, data) * np.uint64(grade)
         compare(rig, rig.run(data), exact, f"numerators modulo 2^64, draw {draw + 1}")
     power, even = degree(rig.relation), (grade & -grade).bit_length() - 1
+    chance = f"{float(missed(power)):.6g} * 2^-{64 - even}"
     return Check(
         rig.kernel,
         "uint64",
         f"the text over numbers modulo 2^64, each constant n/d its numerator n, gives {grade} times the "
         f"definition on {draws} random draws, the first from poison",
         f"a draw misses a difference of degree {power}, times {grade}, that has a coefficient not divisible "
-        f"by 2^{even + 1} with probability at most {float(missed(power)):.6g} * 2^-{64 - even}",
+        f"by 2^{even + 1} and is linear in each operand with probability at most {chance}",
         {"draws": draws, "entries": entries(rig.relation.result), "grade": grade},
     )

@@ -26,6 +26,9 @@ DENSE_DRAWS, SPARSE = 4, (1.0, 1.0, 0.25, 0.25, 0.0625, 0.0625)
 """Draws with as many entries as the bound allows; terms of an entry, on average, in the draws with few."""
 LARGEST, MOST_EXACT = 2**20, 2**50
 MOST_HALVINGS = 40
+ROUGHEST = 84
+"""How far results on normal random operands may be off in the L2 norm, in units of the dtype (84 * 2^-23 is
+1e-5) times the norm of their terms' sums of magnitudes."""
 
 
 def bound_element(dtype: str) -> tuple[str, ...]:
@@ -81,6 +84,7 @@ def check_rounded(rig: Rig, bound: Rig, rng: np.random.Generator) -> Check:
     Raises:
         BuildError: an entry that does not; or a text so inaccurate that no whole number can be told.
     """
+    _check_homogeneous(bound)
     dense = _pattern(rig, bound, rng, 1.0, extreme=False)
     few = [_pattern(rig, bound, rng, _density(rig, terms), extreme=True) for terms in SPARSE]
     worst, several = Worst(), Worst()
@@ -92,10 +96,42 @@ def check_rounded(rig: Rig, bound: Rig, rng: np.random.Generator) -> Check:
         exact = evaluate(rig.relation, data).reshape(-1)
         fraction = _within(rig, found, exact, pattern.error, f"whole numbers, draw {number}")
         (several if pattern is dense else worst).note(fraction, found - exact, pattern.error, exact)
-    return _said(rig, dense, several, worst)
+    return _said(rig, dense, several, worst, _roughness(rig, rng))
 
 
-def _said(rig: Rig, dense: Pattern, several: Worst, few: Worst) -> Check:
+def _check_homogeneous(bound: Rig) -> None:
+    """Raises BuildError where a text rounds even when all operands are 0: its own constants cancel."""
+    error = _errors(bound, {t.name: np.zeros(entries(t)) for t in bound.inputs}, 0)
+    lost = np.flatnonzero(error)
+    if lost.size:
+        raise BuildError(
+            f"kernel {bound.kernel} rounds where every operand is 0",
+            where=f"{entry_text(bound.claim.target, int(lost[0]))} ({lost.size} of {error.size} entries)",
+            expected="0, with nothing that could round",
+            got=f"constants of its own that cancel, off by up to {error.max():.3g}",
+        )
+
+
+def _roughness(rig: Rig, rng: np.random.Generator) -> float:
+    """The L2 error on normal random operands by the norm of the terms; BuildError beyond ROUGHEST units."""
+    data = {t.name: rng.standard_normal(entries(t)).astype(rig.dtype) for t in rig.inputs}
+    wide = {n: a.astype(np.float64) for n, a in data.items()}
+    exact = evaluate(rig.relation, wide).reshape(-1)
+    size = float(np.linalg.norm(evaluate(rig.relation, {n: np.abs(a) for n, a in wide.items()})))
+    most = ROUGHEST * float(np.finfo(rig.dtype).eps)
+    found = float(np.linalg.norm(rig.run(data) - exact)) / size if size else 0.0
+    if not found <= most:
+        raise BuildError(
+            f"kernel {rig.kernel} loses too many digits",
+            where="normal random operands",
+            expected=f"an L2 error of at most {most:.3g} of the norm of the terms",
+            got=f"{found:.3g}",
+        )
+    return found
+
+
+def _said(rig: Rig, dense: Pattern, several: Worst, few: Worst, rough: float) -> Check:
+    most = ROUGHEST * float(np.finfo(rig.dtype).eps)
     top, power = dense.magnitude, degree(rig.relation)
     chance = f"({power}/{2 * top + 1})^{DENSE_DRAWS}" if dense.full else "that of the runs over the field"
     return Check(
@@ -105,7 +141,8 @@ def _said(rig: Rig, dense: Pattern, several: Worst, few: Worst) -> Check:
         f"{'' if dense.full else ' of some entries'} and {len(SPARSE)} of few entries, every result of the "
         f"shipped {rig.dtype.name} binary rounds to the exact whole number and is within the error that this "
         "text's own roundings can make, computed by the same text on magnitudes; draws alternate between "
-        "poisoned and left-over workspace",
+        f"poisoned and left-over workspace; on normal random operands its L2 error is {rough:.2g} of the "
+        f"norm of the terms, of {most:.2g} that are let through",
         f"if the binary computes one polynomial of degree {power} in the operands, each operation rounded "
         f"once, a wrong one whose coefficients are whole numbers passes with probability at most {chance}; a "
         "wrong constant passes where it moves no result of these draws by more than twice the bound",
@@ -113,6 +150,7 @@ def _said(rig: Rig, dense: Pattern, several: Worst, few: Worst) -> Check:
             "draws": DENSE_DRAWS + len(SPARSE),
             "magnitude": top,
             "worst_fraction_of_bound": max(several.fraction, few.fraction),
+            "l2_of_normals": rough,
             "relative_l2": several.relative_l2,
             "relative_l2_bound": several.relative_l2_bound,
             "relative_l2_of_few": few.relative_l2,

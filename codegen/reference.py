@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -18,10 +19,14 @@ from numpy.typing import NDArray
 
 from codegen.errors import BuildError
 from codegen.relation import Family, Relation, pinned
+from codegen.strided import strided
 from derive.expr import Read
 from derive.index import Form
 
 Array = NDArray[Any]
+_pinned = lru_cache(maxsize=256)(pinned)
+BLAS = (np.float32, np.float64)
+"""Types whose products of matrices are quick."""
 MASK_CELLS = 2**24
 """Most values of two names that a condition is listed for; beyond, one name is taken value by value."""
 
@@ -34,7 +39,11 @@ def evaluate(relation: Relation, data: Mapping[str, Array]) -> Array:
     """
     dtype = np.result_type(np.bool_, *data.values()) if data else np.dtype(np.float64)
     out = np.zeros(relation.shape, dtype)
-    for family in map(pinned, relation.families):
+    for family in map(_pinned, relation.families):
+        whole = strided(family, relation.shape) if dtype in BLAS else None
+        if whole is not None:
+            whole.add(out, [data[f.tensor.name] for f in family.factors])
+            continue
         for values in _fixed_values(family):
             _add_slice(out, family, values, data, dtype)
     return out
@@ -139,13 +148,19 @@ def _add_slice(
         raise BuildError(
             "a definition meets an entry of its result twice", where=", ".join(map(str, family.result))
         )
+    if any(s.min() < 0 or s.max() >= extent for s, extent in zip(spots, out.shape, strict=True)):
+        raise BuildError(
+            "a definition gives an entry outside its result", where=", ".join(map(str, family.result))
+        )
     scale = family.coefficient
     if scale.denominator != 1:
         raise BuildError("a definition with a fraction has no whole value", where=str(scale))
     times = scale.numerator * prod(len(free[n]) for n in alone if letters[n] not in kept)
     part = _summed(arguments, kept, dtype) if arguments else np.ones((), dtype)
     whole = times % 2**64 if dtype == np.uint64 else times
-    out[np.ix_(*spots)] += part.reshape([len(s) for s in spots]) * dtype.type(whole)
+    if whole != 1:
+        part = part * dtype.type(whole)
+    out[_chosen(spots)] += part.reshape([len(s) for s in spots])
 
 
 def _summed(arguments: Sequence[Any], kept: Sequence[int], dtype: Any) -> Array:
@@ -163,6 +178,14 @@ def _axis(form: Form, values: Mapping[str, int], free: Mapping[str, Array]) -> t
     return name, np.asarray(form.evaluate({**values, name: free[name]}))
 
 
+def _chosen(spots: Sequence[Array]) -> Any:
+    """The positions on each axis as an index: slices where all axes have evenly spaced ones."""
+    steps = [int(s[1] - s[0]) if len(s) > 1 else 1 for s in spots]
+    if all(d > 0 and (np.diff(s) == d).all() for s, d in zip(spots, steps, strict=True)):
+        return tuple(slice(int(s[0]), int(s[-1]) + 1, d) for s, d in zip(spots, steps, strict=True))
+    return np.ix_(*spots)
+
+
 def _factor_slice(
     factor: Read,
     array: Array,
@@ -176,7 +199,7 @@ def _factor_slice(
     for (_, spot), extent in zip(axes, shape, strict=True):
         if spot.min() < 0 or spot.max() >= extent:
             raise BuildError("the definition reads outside a tensor", where=str(factor))
-    part = array.reshape(shape)[np.ix_(*(spot for _, spot in axes))]
+    part = array.reshape(shape)[_chosen([spot for _, spot in axes])]
     kept = [len(spot) if name is not None else 0 for name, spot in axes]
     numbers = [letters[name] for name, _ in axes if name is not None]
     return [np.ascontiguousarray(part).reshape([k for k in kept if k]), numbers]

@@ -136,7 +136,11 @@ def _apart(windows: Windows, numbers: Array, step: int) -> bool:
 
 
 def check_selection(
-    rig: Rig, codes: Mapping[str, Code], level: str = "fast", data: Mapping[str, Array] | None = None
+    rig: Rig,
+    codes: Mapping[str, Code],
+    level: str = "fast",
+    data: Mapping[str, Array] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> Check | None:
     """The shipped binary's selection against its definition, bit for bit.
 
@@ -146,6 +150,7 @@ def check_selection(
         codes: of the layer at the shape; those with `first` are checked.
         level: "fast" or "exact"; how many orders are shown (BUDGET).
         data: further operands of the kernel, flat.
+        rng: of what stands between the windows, and of how that is turned; fresh where None.
 
     Returns:
         What was established, or None where the kernel selects nothing: no code is computed, or the codes are
@@ -158,7 +163,8 @@ def check_selection(
     if not chosen or any(t.name == c.operand for t in rig.operands for _, c in chosen):
         return None
     (name, code), *_ = chosen
-    return Selecting(rig, windows_of(rig.claim.setting, name, code), code, dict(data or {})).check(level)
+    windows, drawn = windows_of(rig.claim.setting, name, code), rng or np.random.default_rng()
+    return Selecting(rig, windows, code, dict(data or {}), drawn).check(level)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +175,7 @@ class Selecting:
     windows: Windows
     code: Code
     data: dict[str, Array]
+    rng: np.random.Generator
 
     @property
     def kind(self) -> str:
@@ -179,12 +186,11 @@ class Selecting:
         return "values" if isinstance(term.factors[0], Read) else "gradient"
 
     def check(self, level: str) -> Check:
-        rng = np.random.default_rng(len(self.windows.entries))
         sets = disjoint(self.windows)
         shown = self._plan(sets, BUDGET[level])
         calls = 0
         while calls < len(sets) or not all(s.done for s in shown.values()):
-            self._run(sets[calls % len(sets)], shown, rng)
+            self._run(sets[calls % len(sets)], shown)
             calls += 1
         facts = {"runs": calls, "windows": len(self.windows.entries)}
         facts |= {f"orders of {n}": s.shown for n, s in sorted(shown.items())}
@@ -224,10 +230,10 @@ class Selecting:
             found[n] = fits[0] if fits else choices[-1]
         return found
 
-    def _run(self, chosen: Array, shown: Mapping[int, Stream], rng: np.random.Generator) -> None:
+    def _run(self, chosen: Array, shown: Mapping[int, Stream]) -> None:
         """One run: an order for each of the chosen windows, a random one at all entries between."""
         dtype, windows = self.rig.dtype, self.windows
-        source = np.append(np.roll(self._between, rng.integers(windows.absent)), dtype.type(np.nan))
+        source = np.append(np.roll(self._between, self.rng.integers(windows.absent)), dtype.type(np.nan))
         for n, stream in shown.items():
             some = chosen[windows.counts[chosen] == n]
             source[windows.entries[some, :n]] = stream.take(len(some), dtype)
@@ -261,7 +267,7 @@ class Selecting:
     @cached_property
     def _between(self) -> Array:
         """Random values for the entries that no window is shown."""
-        ranks = np.random.default_rng(self.windows.absent).integers(-1, MOST, (1, self.windows.absent))
+        ranks = self.rng.integers(-1, MOST, (1, self.windows.absent))
         return floats(ranks.astype(np.int8), self.rig.dtype).reshape(-1)
 
     @cached_property

@@ -36,6 +36,8 @@ REASONS = (
 )
 """What each reason of trace_slots.h says of an entry, in its order."""
 MISSING, WRONG_ENTRY = 11, 12
+OF_PRODUCTS = (2, 3, 4, 6)
+"""The reasons whose two words were multiplied; the others speak of a sum."""
 
 
 class CCounts(ctypes.Structure):
@@ -122,7 +124,7 @@ class Tracer:
             tail = f", not {missing}" if missing else ""
             return f"{entry} has {found.count} of its {terms} terms{tail}", f"all {terms} terms"
         words = [_word_text(plan, w) for w in dict.fromkeys((found.a, found.b)) if w]
-        joined = ": " + " * ".join(words) if words else ""
+        joined = ": " + (" * " if reason in OF_PRODUCTS else " and ").join(words) if words else ""
         owner = entry_text(plan.relation.result, found.result) if found.result >= 0 else ""
         if reason == WRONG_ENTRY:
             joined = f": {owner}"
@@ -132,7 +134,7 @@ class Tracer:
             (t for w in (found.a, found.b) if (t := self._partner(plan, found.entry, w))),
             self._missing(plan, CVerdict(entry=found.entry)) or "nothing: no term has this entry",
         )
-        return f"{entry} {REASONS[reason]}{joined}", f"{terms} terms, among them {should}"
+        return f"{entry} {REASONS[reason]}{joined}", f"{terms} term{'s' * (terms != 1)}, among them {should}"
 
     def _partner(self, plan: Plan, entry: int, word: int) -> str:
         """The entry's term that has the leaf `word` as a factor, if there is one."""

@@ -5,13 +5,24 @@ chance in it, that every entry of every result is the sum of exactly the definit
 binary itself is run on numbers that cannot round. What is trusted: backflip_ops.h and the headers it
 includes, gcc, Cython, and that a C file means the same in every build, which the gate on the text, the
 branch marks and the run of the shipped binary each support. Not claimed: that nothing is read out of
-bounds (buffers have poisoned margins, no more) or computed needlessly.
+bounds (buffers have poisoned margins, no more; `codegen.audit` looks for that) or computed needlessly.
 
 That is the class of kernels that are sums of products ("multilinear"). A kernel with functions, coefficients
 or indicators is checked in three parts: its skeleton over a prime field with unknown functions ("field", as
 are the other kernels of its module, since the trace does not compile functions), its functions by their
 measured error, and the shipped binary on real operands within the bound that both allow ("bounded"). A kernel
-that selects entries is run on the weak orders of its windows ("selection").
+that selects entries is run on the weak orders of its windows ("selection"). A kernel whose own text has
+rational constants is compared over the prime field, and its shipped binary within its roundings ("rational");
+so is a binary given the tables of its layer, after the checks that hold for tables of any values.
+
+Scratch: at every level each kernel is run from poison and then, on other operands, on what that run left.
+Of a sum of products these are the ten draws of whole numbers, which alternate; its traced run at "fast" is
+one, from poison, which decides it for every later run, since no address depends on data. Runs over the field
+and modulo 2^64 are two, and the run on real operands is repeated on what a run on others left, to the bit.
+
+Branch marks are compared at "exact" alone: the shipped binary has none, so that the shipped element has to be
+compiled once more, which takes as long as the shipping did. What stands for them at "fast" is the gate:
+control flow on whole numbers that the text itself holds, with no word in it that differs between elements.
 """
 
 from __future__ import annotations
@@ -19,31 +30,39 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codegen.accuracy import BOUNDS
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
+from codegen.blas import one_thread
 from codegen.bounded import check_bounded
+from codegen.cache import file_digest
 from codegen.errors import BuildError, Untraceable
-from codegen.facts import NOTHING, facts_of, linear
-from codegen.field import ELEMENT, check_field, functions_of
+from codegen.facts import NOTHING, Facts, facts_of, linear
+from codegen.field import ELEMENT, check_field, check_sums, functions_of
 from codegen.lexical import gate
-from codegen.numeric import check_integers, check_uint64
+from codegen.literals import rational_kernels
+from codegen.marked import Sequences, check_marks
+from codegen.numeric import check_integers, check_uint64, degree
+from codegen.permitted import check_permitted
 from codegen.plan import Plan, plan_of
+from codegen.rational import check_rational
+from codegen.rational_tables import check_tables
 from codegen.real import check_reals
 from codegen.record import Check, ValidationRecord
 from codegen.relation import Relation, relation_of
 from codegen.rig import KeptRig, Marks, Rig
 from codegen.selection import check_selection
-from codegen.trace import Tracer
-from derive.errors import LimitError
+from codegen.traced import check_trace as check_trace
+from codegen.traced import check_traces
+from codegen.variants import Watched
 from derive.numbers_reals import ULPS
 
 LEVELS = ("fast", "exact")
-Sequences = dict[str, list[tuple[str, int, NDArray[np.int32]]]]
-"""By kernel what the class builds left: element, number of runs, all their branch marks."""
 
 
 def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -> ValidationRecord:
@@ -53,7 +72,8 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
         level: "fast" is the gate on the text, the shipped binary on small whole numbers and one traced run
             a kernel; a kernel whose definition the trace cannot follow (more than two factors, or a product
             that is a term of several entries) is run on numbers modulo 2^64 instead. "exact" adds a second
-            traced run on left-over workspace, numbers modulo 2^64, real numbers and the branch marks.
+            traced run on left-over workspace, numbers modulo 2^64 and modulo 2^61 - 1, real numbers and the
+            branch marks.
         seed: of the random operands; fresh where None. The record holds it.
 
     Raises:
@@ -64,51 +84,87 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
         raise BuildError(
             "no such level of validation", where="level", expected=" or ".join(LEVELS), got=repr(level)
         )
-    start = time.perf_counter()
+    start, at = time.perf_counter(), datetime.now(UTC).isoformat(timespec="seconds")
+    watched = Watched(artefact)
+    artefact = replace(artefact, load_variant=watched)
     seed = secrets.randbits(64) if seed is None else seed
     rng = np.random.default_rng(seed)
     marks: Sequences = {kernel: [] for kernel in artefact.equations}
-    checks = [_lexical(artefact), *_shipped(artefact, level, rng)]
     exactly = products(artefact)
-    plain = exactly if len(exactly) == len(artefact.equations) else []
-    plans = {kernel: traceable(relation_of(artefact.equations[kernel])) for kernel in plain}
-    checks += _traced(artefact, level, marks, plans)
-    modular = [k for k, plan in plans.items() if plan is None or level == "exact"]
-    checks += _modular(artefact, rng, marks, modular)
-    checks += _over_field(artefact, rng, marks, [] if plain else list(artefact.equations))
+    checks = [_lexical(artefact, exactly)]
+    rational = rational_kernels(artefact.pyx_text, exactly)
+    with one_thread(), ThreadPoolExecutor(1) as beside:
+        others = [kernel for kernel in artefact.equations if kernel not in rational]
+        classes = beside.submit(_class_builds, artefact, level, rng.spawn(1)[0], marks, others, exactly)
+        checks += _shipped(artefact, level, rng, rational)
+        checks += classes.result()
+    for kernel in rational:
+        checks += check_rational(artefact, kernel, level, rng, marks)
     if level == "exact":
-        checks += _marked(artefact, marks)
+        checks += check_marks(artefact, marks)
     seconds = round(time.perf_counter() - start, 3)
-    return ValidationRecord(level, artefact.dtype, artefact.lanes, seed, seconds, tuple(checks))
+    c_digest, element = file_digest(artefact.c_path), (artefact.dtype, artefact.lanes)
+    return ValidationRecord(level, *element, seed, seconds, tuple(checks), at, c_digest, watched.listed)
 
 
-def _lexical(artefact: Artefact) -> Check:
+def _class_builds(
+    artefact: Artefact,
+    level: str,
+    rng: np.random.Generator,
+    marks: Sequences,
+    kernels: Sequence[str],
+    exactly: Sequence[str],
+) -> list[Check]:
+    """The kernels as other elements run them; `exactly` are those of the module that are sums of products.
+
+    This goes on beside the runs of the shipped binary: it compiles and calls, which holds no lock, and draws
+    from a generator of its own. What the shipped binary is refused for is reported first.
+    """
+    plain = kernels if len(exactly) == len(artefact.equations) else []
+    plans = {kernel: traceable(relation_of(artefact.equations[kernel])) for kernel in plain}
+    modular = [k for k, plan in plans.items() if plan is None or level == "exact"]
+    over_field = [k for k in kernels if level == "exact" or k not in plain]
+    return [
+        *_traced(artefact, level, marks, plans),
+        *_modular(artefact, rng, marks, modular),
+        *_over_field(artefact, rng, marks, over_field, exactly),
+    ]
+
+
+def _lexical(artefact: Artefact, exactly: Sequence[str]) -> Check:
     functions = gate(artefact.pyx_text)
+    check_permitted(artefact.pyx_text, artefact.equations, exactly, _facts(artefact))
     return Check(
         "text",
         "lexical",
-        "kernels are written with the element operations, whole numbers, for and if on whole numbers alone",
+        "kernels are written with the element operations that their equations need, whole numbers, for and "
+        "if on whole numbers alone, and read no variable before it has a value; around them stands nothing "
+        "but the declarations and entries of the template",
         "deterministic",
         {"functions": list(functions)},
     )
 
 
-def _shipped(artefact: Artefact, level: str, rng: np.random.Generator) -> Iterator[Check]:
+def _shipped(
+    artefact: Artefact, level: str, rng: np.random.Generator, rational: Sequence[str]
+) -> Iterator[Check]:
+    """Every kernel but the `rational` ones of the binary that ships."""
     module = artefact.load_variant((SHIPPED_ELEMENT[artefact.dtype],))
     plain = products(artefact)
-    for kernel in artefact.equations:
+    for kernel in (k for k in artefact.equations if k not in rational):
         rig = Rig(artefact, kernel, module, artefact.dtype)
         if kernel not in plain:
             yield check_bounded(artefact, rig, rng, measured(artefact.dtype))
             yield from _functions(artefact.dtype, kernel, functions_of(rig.claim))
-            yield from _selected(artefact, rig, level)
+            yield from _selected(artefact, rig, level, rng)
             continue
         yield check_integers(rig, rng)
+        yield from check_tables(artefact, rig, rng)
         if level == "exact":
             yield check_reals(rig, rng)
 
 
-def _selected(artefact: Artefact, rig: Rig, level: str) -> Iterator[Check]:
+def _selected(artefact: Artefact, rig: Rig, level: str, rng: np.random.Generator) -> Iterator[Check]:
     """The weak orders of a selecting kernel's windows: what it gives, and the codes that it keeps."""
     layer = artefact.layer
     codes = layer.codes(artefact.shape) if layer is not None else {}
@@ -118,7 +174,7 @@ def _selected(artefact: Artefact, rig: Rig, level: str) -> Iterator[Check]:
     kept = artefact.kept.get(rig.kernel, {})
     rigs = [rig, *(KeptRig(artefact, rig.kernel, rig.module, rig.dtype, operand) for operand in kept)]
     for each in rigs:
-        check = check_selection(each, first, level)
+        check = check_selection(each, first, level, rng=rng)
         if check is not None:
             yield check
 
@@ -147,8 +203,7 @@ def measured(dtype: str) -> Mapping[str, float]:
 
 def products(artefact: Artefact) -> list[str]:
     """The kernels that are sums of products; the others have functions, coefficients or indicators."""
-    layer = artefact.layer
-    facts = facts_of(layer, artefact.shape) if layer is not None else NOTHING
+    facts = _facts(artefact)
     special = {*facts.codes, *facts.shifts}
     return [
         kernel
@@ -157,16 +212,27 @@ def products(artefact: Artefact) -> list[str]:
     ]
 
 
+def _facts(artefact: Artefact) -> Facts:
+    return facts_of(artefact.layer, artefact.shape) if artefact.layer is not None else NOTHING
+
+
 def _over_field(
-    artefact: Artefact, rng: np.random.Generator, marks: Sequences, kernels: Sequence[str]
+    artefact: Artefact,
+    rng: np.random.Generator,
+    marks: Sequences,
+    kernels: Sequence[str],
+    exactly: Sequence[str],
 ) -> Iterator[Check]:
+    """Kernels over the prime field; `exactly` are those that are sums of products."""
     if not kernels:
         return
     module = artefact.load_variant((ELEMENT,))
     recorder = Marks(module)
     for kernel in kernels:
         recorder.reset()
-        check = check_field(artefact, Rig(artefact, kernel, module, np.uint64), rng)
+        rig = Rig(artefact, kernel, module, np.uint64)
+        pairs = kernel in exactly and degree(rig.relation) <= 2
+        check = check_sums(rig, rng) if pairs else check_field(artefact, rig, rng)
         yield check
         marks[kernel].append((ELEMENT, check.facts["runs"], recorder.sequence()))
 
@@ -195,81 +261,6 @@ def _modular(
 
 def _traced(
     artefact: Artefact, level: str, marks: Sequences, plans: Mapping[str, Plan | None]
-) -> Iterator[Check]:
+) -> Sequence[Check]:
     kernels = {kernel: plan for kernel, plan in plans.items() if plan is not None}
-    if not kernels:
-        return
-    element, runs = "BF_ELEMENT_TRACE", 2 if level == "exact" else 1
-    module = artefact.load_variant((element,))
-    tracer, recorder = Tracer(module), Marks(module)
-    for kernel in kernels:
-        recorder.reset()
-        yield check_trace(Rig(artefact, kernel, module, np.uint64), tracer, runs)
-        marks[kernel].append((element, runs, recorder.sequence()))
-    tracer.release()
-
-
-def check_trace(rig: Rig, tracer: Tracer, runs: int = 1) -> Check:
-    """Traced runs of one kernel, the first from poison, the next on what that left behind."""
-    plan = plan_of(rig.relation)
-    facts: dict[str, int] = {}
-    rig.poison()
-    for run in range(runs):
-        tracer.begin(plan)
-        verdict = tracer.judge(plan, rig.run({t.name: tracer.leaves(plan, t) for t in rig.operands}))
-        if verdict.exhausted:
-            raise LimitError(
-                f"kernel {rig.kernel} is too large to trace", expected=f"{plan.c_plan.limit_bytes} bytes"
-            )
-        if verdict.wrong:
-            raise BuildError(
-                f"kernel {rig.kernel} does not compute its equation",
-                where=f"traced run {run + 1}, {verdict.wrong} of {verdict.entries} entries wrong",
-                expected=verdict.expected,
-                got=verdict.story,
-            )
-        facts = {"runs": runs, "entries": verdict.entries, "terms": verdict.terms, **verdict.counts}
-    stale = " and again on the workspace that run left" if runs > 1 else ""
-    return Check(
-        rig.kernel,
-        "trace",
-        f"from poisoned memory{stale}, the expression that reaches each of the {facts['entries']} entries is "
-        f"exactly the sum of the definition's terms ({facts['terms']} in all), each once, at this shape, "
-        "products with zeros of the padding left aside",
-        "deterministic",
-        facts,
-    )
-
-
-def _marked(artefact: Artefact, marks: Sequences) -> Iterator[Check]:
-    """The branch marks of the shipped element type against those that the class builds left."""
-    element = SHIPPED_ELEMENT[artefact.dtype]
-    module = artefact.load_variant((element, "BF_MARKS"))
-    recorder = Marks(module)
-    for kernel in artefact.equations:
-        rig = Rig(artefact, kernel, module, artefact.dtype)
-        recorder.reset()
-        rig.run({name: np.zeros(count, rig.dtype) for name, count in rig.counts.items()})
-        yield compare_marks(kernel, element, recorder.sequence(), marks[kernel])
-
-
-def compare_marks(
-    kernel: str, element: str, shipped: NDArray[np.int32], others: list[tuple[str, int, NDArray[np.int32]]]
-) -> Check:
-    """Raises BuildError where a class build took other branches; `others`: (element, runs, all its marks)."""
-    for name, runs, sequence in others:
-        if not np.array_equal(np.tile(shipped, runs), sequence):
-            raise BuildError(
-                f"kernel {kernel} takes other branches for another element type",
-                where=f"{element} and {name}",
-                expected=f"{len(shipped)} marks, the same in every run",
-                got=f"{len(sequence)} marks in {runs} runs",
-            )
-    return Check(
-        kernel,
-        "marks",
-        f"{element} takes the same {len(shipped)} marked branches as "
-        + " and ".join(n for n, _, _ in others),
-        "deterministic; of the text compiled with marks on",
-        {"marks": len(shipped)},
-    )
+    return check_traces(artefact, kernels, marks, 2 if level == "exact" else 1) if kernels else []

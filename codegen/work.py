@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from codegen.facts import NOTHING, Facts, linear
@@ -13,6 +14,10 @@ SECONDS_PER_PRODUCT = 30e-9
 SECONDS_PER_STAGE = 4e-6
 """What a product of any other kernel costs, measured: its definition over a field and in long double."""
 MOST_SECONDS = 600
+BYTES_PER_ENTRY = 100
+"""What validation holds for an entry of an operand or result, measured: drawn numbers, words, references."""
+BYTES_PER_STAGED_ENTRY = 350
+"""The same where functions or choices are evaluated stage by stage."""
 
 
 def products_of(claims: Mapping[str, Claim], facts: Facts = NOTHING) -> int:
@@ -43,8 +48,35 @@ def _products(claim: Claim, facts: Facts) -> int:
     return total
 
 
+def bytes_of(claims: Mapping[str, Claim], facts: Facts = NOTHING) -> int:
+    """About what building and validating holds in memory at once."""
+    from codegen.relation import entries
+
+    tensors = {t.name: t for c in claims.values() for t in (*c.setting.inputs, c.target)}
+    staged = not all(linear(claim, facts) for claim in claims.values())
+    each = BYTES_PER_STAGED_ENTRY if staged else BYTES_PER_ENTRY
+    return each * sum(map(entries, tensors.values()))
+
+
+def memory() -> int:
+    """Bytes of memory that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
 def check_work(claims: Mapping[str, Claim], facts: Facts = NOTHING) -> None:
-    """Refuse kernels whose validation would keep this machine busy for long; raises LimitError."""
+    """Refuse kernels whose validation this machine has no room for, or would be busy with for long.
+
+    Raises LimitError.
+    """
+    needed, there = bytes_of(claims, facts), memory()
+    if needed > there:
+        raise LimitError(
+            "kernels too large to validate here",
+            where="build",
+            expected=f"at most {there / 1e9:,.0f} GB of memory",
+            got=f"about {needed / 1e9:,.0f} GB",
+            mend="use a smaller batch, image or channel count, or fewer gradients (wrt=)",
+        )
     seconds = seconds_of(claims, facts)
     if seconds > MOST_SECONDS:
         raise LimitError(

@@ -89,7 +89,7 @@ def load_callable(text: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-@examples('explain "ALL SIZES (certificate)"', 'explain "THIS SIZE"', 'explain trace')
+@examples('explain "ALL SIZES (certificate)"', 'explain "THIS SIZE"', "explain trace")
 @click.command("explain", cls=Verb)
 @click.argument("label")
 def explain_command(label: str) -> None:

@@ -76,6 +76,18 @@ def tap_places(code: Code, shape: Sequence[int], axes: Columns, rows: int) -> In
     return flat
 
 
+def by_place(places: Ints) -> Ints:
+    """The order of rows by their places (0 or more); told apart by counting where there is room for all."""
+    most = int(places.max(initial=-1)) + 1
+    if most <= 4 * len(places):
+        row = np.full(most, -1, np.int64)
+        row[places] = np.arange(len(places))
+        order = row[row >= 0]
+        if len(order) == len(places):
+            return order
+    return np.argsort(places, kind="stable")
+
+
 def first_of(
     leads: int, lead: Ints, tap: Ints, value: Ints, key: Any, nan: NDArray[np.bool_], smallest: bool
 ) -> Ints:
@@ -85,7 +97,7 @@ def first_of(
     nothing was taken yet, ends at the last NaN where there is one, else at the first largest entry.
     """
     codes = np.full(leads, -1, np.int64)
-    order = np.lexsort((tap, lead))
+    order = by_place(lead * (int(np.ptp(tap)) + 1) + tap - tap.min()) if len(lead) else lead
     lead, value, key, nan = lead[order], value[order], key[order], nan[order]
     starts = np.flatnonzero(np.r_[True, lead[1:] != lead[:-1]]) if len(lead) else np.zeros(0, np.int64)
     if not len(starts):

@@ -78,10 +78,10 @@ CHECKS = {
     "lexical": """
         Of the text: kernels consist of whole numbers, loops and branches on whole numbers, and the element
         operations of backflip_ops.h; no cast, no sizeof, no literal with a point, no preprocessor word, no
-        comparison of elements or addresses. So a kernel's text can neither tell one element type from
-        another nor branch on data. Deterministic. It does not say that any value is right, and it does not
-        look into what stands beside the kernels, headers and entry functions, which come from one
-        template.""",
+        comparison of elements or addresses, no variable read before it has a value, and no function, gate or
+        choice that the equation has no use for. So a kernel's text can neither tell one element type from
+        another nor branch on data. Around the kernels stand the declarations and entries of the template,
+        word for word. Deterministic. It does not say that any value is right.""",
     "integers": """
         Of the shipped binary itself, bit for bit: its results on random whole numbers are the definition's.
         They are so small that every sum of magnitudes is a number the type holds exactly, so that nothing
@@ -114,9 +114,10 @@ CHECKS = {
     "rational": """
         Of the shipped binary where its text multiplies by rational constants of its own, as fast convolution
         does: on random whole numbers every result rounds to the exact one, and is as near to it as the
-        text's own roundings can bring it, which the same text computed on magnitudes says. A constant wrong
-        by so little that no result of these draws moves beyond that passes here; whether the formula with
-        its exact constants is the definition's is decided by field. Of a binary that is given tables of its
+        text's own roundings can bring it, which the same text computed on magnitudes says; on normal random
+        operands it is as near as is stated, so that a text cannot lose what it likes. A constant wrong by so
+        little that no result of these draws moves beyond that passes here; whether the formula with its
+        exact constants is the definition's is decided by field. Of a binary that is given tables of its
         layer (interpolation, shares of windows): every constant is the nearest number of the dtype, and with
         these arrays every result is within what rounding the constants and the sums allows of the value with
         exact rationals.""",

@@ -21,6 +21,8 @@ from derive.numbers_system import in_line
 
 PRIME = 2**61 - 1
 """The modulus (a Mersenne prime): products of two numbers are reduced with shifts."""
+FEW = 256
+"""Elements up to which inverses are powers."""
 Elements = NDArray[np.uint64]
 _P, _LOW31, _LOW30 = np.uint64(PRIME), np.uint64(2**31 - 1), np.uint64(2**30 - 1)
 
@@ -44,7 +46,19 @@ def times(a: Elements, b: Elements) -> Elements:
 
 
 def inverse(x: Elements) -> Elements:
-    """x^(p-2): the inverse, and 0 for 0."""
+    """The inverses, and 0 for 0: of many through those of the products of pairs, 1/a = b/(a b)."""
+    if len(x) <= FEW:
+        return _power(x)
+    filled = np.where(x == 0, np.uint64(1), x)
+    first, second = filled[: len(x) // 2], filled[len(x) // 2 : len(x) // 2 * 2]
+    both = inverse(np.concatenate([times(first, second), filled[len(x) // 2 * 2 :]]))
+    pairs, rest = both[: len(first)], both[len(first) :]
+    found = np.concatenate([times(pairs, second), times(pairs, first), rest])
+    return np.where(x == 0, np.uint64(0), found)
+
+
+def _power(x: Elements) -> Elements:
+    """x^(p-2)."""
     result, square, left = np.ones_like(x), x, PRIME - 2
     while left:
         if left & 1:

@@ -26,24 +26,35 @@ ROOT_TWO = np.sqrt(Long(2))
 BEND = np.sqrt(Long(2) / PI)
 CUBE = Long(44715) / Long(10**6)
 SERIES, FRACTION = 90, 80
+NEGLIGIBLE = Long(2) ** -70
 
 
 def erfc(x: Reals) -> Reals:
     """1 - erf(x): a series of positive terms up to 2, a continued fraction beyond, erfc(-x) = 2 - erfc(x)."""
-    size = np.abs(x)
-    near = np.minimum(size, Long(2))
-    term, total = near.copy(), near.copy()
+    x = np.asarray(x, Long)
+    size, found = np.abs(x), np.full(x.shape, np.nan, Long)
+    near, far = size <= 2, size > 2
+    found[near], found[far] = _erfc_near(size[near]), _erfc_far(size[far])
+    return np.asarray(np.where(np.isnan(x), x, np.where(x >= 0, found, 2 - found)))
+
+
+def _erfc_near(x: Reals) -> Reals:
+    """The series, at 0 to 2; it ends where every further term is negligible, for each is less than half."""
+    term, total, twice = x.copy(), x.copy(), 2 * x * x
     for n in range(1, SERIES):
-        term = term * 2 * near * near / (2 * n + 1)
-        total = total + term
-    small = 1 - 2 / np.sqrt(PI) * np.exp(-near * near) * total
-    far = np.maximum(size, Long(2))
-    below = far.copy()
+        term *= twice / (2 * n + 1)
+        total += term
+        if n > 16 and not (term > NEGLIGIBLE * total).any():
+            break
+    return np.asarray(1 - 2 / np.sqrt(PI) * np.exp(-x * x) * total)
+
+
+def _erfc_far(x: Reals) -> Reals:
+    """The continued fraction, beyond 2."""
+    below = x.copy()
     for n in range(FRACTION, 0, -1):
-        below = far + Long(n) / 2 / below
-    large = np.exp(-far * far) / np.sqrt(PI) / below
-    positive = np.where(size <= 2, small, large)
-    return np.asarray(np.where(np.isnan(x), x, np.where(x >= 0, positive, 2 - positive)))
+        below = x + Long(n) / 2 / below
+    return np.asarray(np.exp(-x * x) / np.sqrt(PI) / below)
 
 
 def logistic(x: Reals) -> Reals:
@@ -201,16 +212,17 @@ def spread(name: str, x: Reals, error: Reals, parameters: Sequence[Any]) -> Real
     found = np.zeros_like(here)
     with np.errstate(all="ignore"):
         for end in (x - error, x + error):
-            found = np.fmax(found, _change(name, end, here, parameters))
+            found = np.fmax(found, _change(value(name, end, parameters), here))
         for turn in TURNS[name](*parameters) if name in TURNS else ():
-            spot = np.full_like(x, Long(turn))
+            spot = Long(turn)
             inside = np.abs(spot - x) <= error
-            for point in (spot, np.nextafter(spot, Long(np.inf)), np.nextafter(spot, Long(-np.inf))):
-                found = np.where(inside, np.fmax(found, _change(name, point, here, parameters)), found)
+            points = [spot, np.nextafter(spot, Long(np.inf)), np.nextafter(spot, Long(-np.inf))]
+            for there in value(name, np.array(points), parameters):
+                found[inside] = np.fmax(found[inside], _change(there, here[inside]))
     return np.asarray(np.where(error == 0, Long(0), found))
 
 
-def _change(name: str, point: Reals, here: Reals, parameters: Sequence[Any]) -> Reals:
-    """|f(point) - here|, infinite where it is not a number."""
-    change = np.abs(value(name, point, parameters) - here)
+def _change(there: Any, here: Reals) -> Reals:
+    """|there - here|, infinite where it is not a number."""
+    change = np.abs(there - here)
     return np.asarray(np.where(np.isnan(change), Long(np.inf), change))

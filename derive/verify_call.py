@@ -8,6 +8,7 @@ attributes. Numbers such as the stride are passed where there is a parameter for
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Collection, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from derive.verify_results import once
 Arrays = dict[str, NDArray[Any]]
 PASSED = ("input", "other", "target", "mask", "indices")
 """Operands that an object's forward is called with, in order."""
-CLEARS = ("zero_grad", "zero_grads", "zero_gradients")
+CLEARS = re.compile(r"(zero|clear|reset)_?grad(ient)?s?", re.IGNORECASE)
 """Methods by which an object is told to forget its gradients: one that has any may add to them."""
 UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, target|y, cache, and the layer's numbers: "
 
@@ -182,7 +183,7 @@ def _kept(made: Callable[[Mapping[str, Any]], Any]) -> Callable[[Arrays, Mapping
         if not held:
             held.append(made(numbers))
         else:
-            clears = (getattr(held[0], title, None) for title in CLEARS)
+            clears = (getattr(held[0], title, None) for title in dir(held[0]) if CLEARS.fullmatch(title))
             for clear in filter(callable, clears):
                 clear()
         return _drive(held[0], arrays)

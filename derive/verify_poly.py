@@ -126,10 +126,11 @@ class Poly:
         near = all(abs(mine - theirs) * 2**40 <= max(Fraction(1), abs(theirs)) for mine, theirs in pairs)
         return near and any(mine != theirs and mine.denominator > 1 for mine, theirs in pairs)
 
-    def text(self, symbol: Callable[[int], str], most: int = 4) -> str:
-        """Readable, at most `most` terms."""
+    def text(self, symbol: Callable[[int], str], other: Poly | None = None, most: int = 4) -> str:
+        """Readable, at most `most` terms; the first are those that `other` does not have."""
+        known: Mapping[Monomial, Fraction | int] = {} if other is None else other.terms
         shown = []
-        for monomial, c in sorted(self.terms.items())[:most]:
+        for monomial, c in sorted(self.terms.items(), key=lambda t: (known.get(t[0]) == t[1], t[0]))[:most]:
             body = "*".join(map(symbol, monomial)) or "1"
             shown.append(body if c == 1 else f"{c}*{body}")
         rest = len(self.terms) - most

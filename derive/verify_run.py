@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from math import lcm, prod
 from typing import Any
 
@@ -28,6 +29,8 @@ USER_FAULTS = (Exception, SystemExit)
 NOT_CHECKED = "NOT CHECKED"
 FORWARD = ("output", "indices")
 """Results of a forward pass; the others are gradients."""
+STARTS = count(0, 2**40)
+"""Where the symbols of each case begin: what a function keeps of one is not taken for those of another."""
 CARRIERS = ("grad_output", "input", "other")
 """Operands one of which stands in every monomial that a table multiplies."""
 
@@ -109,7 +112,8 @@ class Case:
 
     @cached_property
     def offsets(self) -> dict[str, int]:
-        found, start = {}, 0
+        """The number of each operand's first symbol; no other case's symbols have these numbers."""
+        found, start = {}, next(STARTS)
         for name, shape in self.shapes.items():
             found[name], start = start, start + prod(shape)
         return found
@@ -123,11 +127,11 @@ class Case:
         return found
 
     def symbol_text(self, number: int) -> str:
-        name = max((n for n in self.shapes if self.offsets[n] <= number), key=lambda n: self.offsets[n])
-        if number - self.offsets[name] >= prod(self.shapes[name]):
-            return "a symbol of another run"
-        index = np.unravel_index(number - self.offsets[name], self.shapes[name])
-        return f"{name}[{', '.join(str(int(i)) for i in index)}]"
+        for name, shape in self.shapes.items():
+            if 0 <= (place := number - self.offsets[name]) < prod(shape):
+                index = np.unravel_index(place, shape)
+                return f"{name}[{', '.join(str(int(i)) for i in index)}]"
+        return "a symbol of another run"
 
     def polynomials(self, key: str) -> list[Poly]:
         """The right result, flat, as polynomials in the symbols."""
@@ -230,7 +234,7 @@ def run_symbols(tried: Subject, case: Case) -> Outcome:
                 continue
             if not poly.rounds(wanted):
                 where = ", ".join(str(int(i)) for i in np.unravel_index(number, got.shape))
-                texts = poly.text(case.symbol_text), wanted.text(case.symbol_text)
+                texts = poly.text(case.symbol_text, wanted), wanted.text(case.symbol_text, poly)
                 fault = f"{titled(key)}[{where}]: got {texts[0]}, expected {texts[1]}"
                 return failed(found, key, got, as_array(right, got.shape), arrays, fault)
             rounded = True

@@ -76,7 +76,11 @@ def _tied(tried: Subject, case: Case, judge: Judge) -> list[str] | Outcome:
         found, faults = _trial(tried, case, judge, edges)
         if faults and not (judge.bends() and found):
             return _failed(faults[0], found)
-        unfair = [fault for given in faults if (fault := unshared(case, given)) is not None]
+        unfair = [
+            fault
+            for given in faults
+            if (fault := unshared(case, given) or misplaced(case, judge, given)) is not None
+        ]
         if unfair:
             return _failed(unfair[0], found)
         if faults:
@@ -105,6 +109,31 @@ def unshared(case: Case, fault: Fault) -> Fault | None:
     at = np.unravel_index(int(np.argmax(abs(got - wanted))), got.shape)
     told = f"a plane's entries add up to {got[at]:.17g}, those of grad_output to {wanted[at]:.17g}"
     return replace(fault, text=f"{fault.text} with ties; {told}: no choice among equal entries", near=False)
+
+
+def misplaced(case: Case, judge: Judge, fault: Fault) -> Fault | None:
+    """The fault as a gradient at an entry that is the largest of no window; None where none was found.
+
+    Inputs at ties are whole: an entry that is largest somewhere, raised by a half, is the only largest there.
+    """
+    if (
+        fault.key != "input"
+        or fault.got is None
+        or fault.right is None
+        or not selects(case.layer, case.shape)
+    ):
+        return None
+    if fault.got.shape != case.shape:
+        return None
+    ones = np.ones_like(fault.arrays["grad_output"])
+    for at in zip(*np.nonzero((fault.got != 0) & (fault.right == 0)), strict=True):
+        raised = fault.arrays["input"].astype(np.float64)
+        raised[at] += 0.5
+        arrays = {**fault.arrays, "input": raised, "grad_output": ones}
+        if judge.values("input", arrays, case.shape).value[at] == 0:
+            where = f"grad_input{[int(i) for i in at]}: got {fault.got[at]:.17g}, expected 0 with ties"
+            return replace(fault, text=f"{where}; it is the largest entry of no window", near=False)
+    return None
 
 
 def _trial(

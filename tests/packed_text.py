@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from plain_kernels import ENTRY, HEAD, TAIL
+from plain_kernels import HEAD, TAIL, entry
 from plain_kernels import OPERANDS as ORDER
 
 from codegen import compile
@@ -192,9 +192,7 @@ def artefact(folder: Path, parts: Mapping[str, Part], lanes: int = 4, dtype: str
     )
     for name, part in parts.items():
         operands = ORDER[part.kind]
-        casts = ", ".join(f"<E*>views[{i}].buf" for i in range(len(operands) + 2))
-        entry = ENTRY.replace("@NAME@", name).replace("@OPERANDS@", ", ".join(operands))
-        text += part.text(name, lanes) + entry.replace("@CASTS@", casts)
+        text += part.text(name, lanes) + entry(name, operands)
     text += TAIL
     folder.mkdir(parents=True, exist_ok=True)
     pyx = folder / "packed.pyx"

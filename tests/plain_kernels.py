@@ -21,7 +21,6 @@ from derive.layers.conv import Conv2d
 OPS = Path(__file__).resolve().parent.parent / "codegen" / "targets" / "cython"
 
 HEAD = """# cython: language_level=3, boundscheck=False
-from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 
 cdef extern from "backflip_ops.h" nogil:
     ctypedef struct E:
@@ -45,7 +44,14 @@ cdef extern from "backflip_ops.h" nogil:
     V v_add(V, V)
     E v_sum(V)
     void bf_branch(int)
-    void e_poison(E*, Py_ssize_t)
+
+cdef extern from "backflip_entry.h":
+    ctypedef struct bf_arguments:
+        int count
+    E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
+    int bf_apart(const bf_arguments*) except -1
+    void bf_release(bf_arguments*)
+    int bf_spoil(object) except -1
 """
 
 KERNELS = {
@@ -143,16 +149,17 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
 }
 
 ENTRY = """
-def call_@NAME@(out, @OPERANDS@, workspace):
-    cdef Py_buffer views[5]
-    cdef int i
-    cdef tuple given = (out, @OPERANDS@, workspace)
-    for i in range(len(given)):
-        PyObject_GetBuffer(given[i], &views[i], PyBUF_C_CONTIGUOUS)
-    with nogil:
-        bf_@NAME@(@CASTS@)
-    for i in range(len(given)):
-        PyBuffer_Release(&views[i])
+def call_@NAME@(@ALL@):
+    cdef bf_arguments taken
+@DECLARED@
+    taken.count = 0
+    try:
+@TAKEN@
+        bf_apart(&taken)
+        with nogil:
+            bf_@NAME@(@PASSED@)
+    finally:
+        bf_release(&taken)
 """
 
 TAIL = """
@@ -160,10 +167,7 @@ def element_bytes():
     return BF_ELEMENT_BYTES
 
 def poison(buffer):
-    cdef Py_buffer o
-    PyObject_GetBuffer(buffer, &o, PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE)
-    e_poison(<E*>o.buf, o.len // BF_ELEMENT_BYTES)
-    PyBuffer_Release(&o)
+    bf_spoil(buffer)
 """
 
 OPERANDS = {
@@ -176,6 +180,24 @@ CLAIMS = {"output": "output", "grad_input": "input", "grad_weight": "weight", "g
 Edits = tuple[tuple[str, str], ...]
 
 
+def entry(name: str, operands: Sequence[str]) -> str:
+    """The function that Python calls, of arrays of any length."""
+    arrays = ["out", *operands, "workspace"]
+    written = ("out", "workspace")
+    taken = (f'        {a}_at = bf_take(&taken, {a}, b"{a}", 0, {int(a in written)}, 1)' for a in arrays)
+    parts = {
+        "@NAME@": name,
+        "@ALL@": ", ".join(arrays),
+        "@DECLARED@": "\n".join(f"    cdef E* {a}_at" for a in arrays),
+        "@TAKEN@": "\n".join(taken),
+        "@PASSED@": ", ".join(f"{a}_at" for a in arrays),
+    }
+    text = ENTRY
+    for mark, value in parts.items():
+        text = text.replace(mark, value)
+    return text
+
+
 def module_text(kernels: Sequence[str], edits: Edits = ()) -> str:
     """A module of the named kernels, sizes still open, with pieces of text replaced (first occurrence)."""
     text = "".join(KERNELS[k] for k in ("pad", *kernels))
@@ -183,9 +205,7 @@ def module_text(kernels: Sequence[str], edits: Edits = ()) -> str:
         assert old in text, old
         text = text.replace(old, new, 1)
     for kernel in kernels:
-        casts = [f"<E*>views[{i}].buf" for i in range(len(OPERANDS[kernel]) + 2)]
-        entry = ENTRY.replace("@NAME@", kernel).replace("@OPERANDS@", ", ".join(OPERANDS[kernel]))
-        text += entry.replace("@CASTS@", ", ".join(casts))
+        text += entry(kernel, OPERANDS[kernel])
     return HEAD + text + TAIL
 
 

@@ -197,6 +197,22 @@ def test_dropped_conditions() -> None:
         compare(claim_at(bordered, layer.sizes(shape)))
 
 
+def test_conditions_dropped_where_a_tensor_is_read() -> None:
+    """Both checkers ask for themselves whether each read is inside; the strategy's word is not taken."""
+    right = Conv2d.claims()["input"]
+    argument, bordered = argue(right, searching()), without_conditions(right, "bordered")
+    check(argument)
+    for upkeep in (argument.upkeep, argument.upkeep * 2):
+        false = replace(argument, claim=bordered, upkeep=upkeep)
+        with pytest.raises(
+            ProofError, match=r"(wrong number of certificates|does not show it)[^$]*reads and shapes"
+        ):
+            check(false)
+        text = dump("Conv2d", {"bias": True, "batched": True}, {"input": false})
+        with pytest.raises(Refused, match=r"4 certificates where 8 are needed|no such facts"):
+            check_text(text)
+
+
 def test_conditions_dropped_in_the_proof() -> None:
     """The step that should leave a bracket leaves none, without a certificate or with another one's."""
     argument = argue(Conv2d.claims()["input"], searching())

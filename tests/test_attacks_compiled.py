@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from itertools import product
@@ -122,6 +123,14 @@ def test_wrong_ring_bound(degree: int, size: int, bits: int) -> None:
     assert twice > bound
 
 
+def test_a_square_is_beyond_the_ring_bound_and_bounds_say_so(tmp_path: Path) -> None:
+    """x * x has an odd coefficient and vanishes at every fourth number modulo 16: it is not linear in x."""
+    assert chance(lambda x: x * x, np.arange(16), 1, 16) == Fraction(1, 4) > Fraction(missed(2, 4), 16)
+    art = artefact(tmp_path, LAYER, SHAPE, ("output",), (), 4)
+    rig = Rig(art, "output", art.load_variant(UINT64), np.uint64)
+    assert "and is linear in each operand" in check_uint64(rig, np.random.default_rng()).bound
+
+
 def bilinear(c: tuple[int, ...]) -> Callable[..., Any]:
     return lambda a, b, x, y: c[0] * a * x + c[1] * a * y + c[2] * b * x + c[3] * b * y
 
@@ -196,7 +205,21 @@ def test_branches_unlike_the_shipped_ones(tmp_path: Path) -> None:
 # ---- int overflow ----------------------------------------------------------------------------------
 
 
-def test_int_overflow() -> None:
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    """4 GiB more than are taken: what is refused no longer would otherwise take all there is."""
+    limits, pages = resource.getrlimit(resource.RLIMIT_AS), Path("/proc/self/statm")
+    if not pages.exists():
+        yield
+        return
+    taken = int(pages.read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + 2**32, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.usefixtures("little_memory")
+def test_int_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts, codes, addresses and codes of classes that their types would not hold are refused."""
     layer, shape = Conv2d(1024, 1024, 64, padding=32, bias=False), (1024, 1024, 4096, 4096)
     claim = claim_at(layer.claims(bias=False)["input"], layer.sizes(shape))
@@ -206,6 +229,7 @@ def test_int_overflow() -> None:
     assert int(np.prod(np.array([1024, 1024, 1024, axis, axis], np.int64))) != 1024**3 * axis**2
     with pytest.raises(LimitError, match="too large to compare entry by entry"):
         compare(claim)
+    monkeypatch.setattr("codegen.work.memory", lambda: 2**50)
     with pytest.raises(BuildError, match=r"too large to be written[^$]*got: +2,147,488,256"):
         build(Conv2d(1, 1, 1), (1, 1, 46341, 46341), wrt=())
     with pytest.raises(LimitError, match="codes that float32 does not hold"):

@@ -15,7 +15,7 @@ from codegen.call import Kernel
 from codegen.compile import ISAS, chosen_isa
 from codegen.errors import BuildError
 from codegen.produce import claims_of, compile_digest
-from codegen.work import check_work, products_of
+from codegen.work import bytes_of, check_work, products_of
 from derive.errors import LayerError, LimitError
 from derive.layers.conv import Conv2d
 from derive.spelling import parse_layer
@@ -347,3 +347,19 @@ def test_too_much_work_is_refused() -> None:
     claims = claims_of(Conv2d(512, 512, 9), (8, 512, 256, 256), ("output",))
     with pytest.raises(LimitError, match="too large to validate"):
         check_work(claims)
+
+
+def test_too_little_memory_is_refused_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some 100 bytes an entry, 350 where functions are evaluated; no MemoryError at the end."""
+    claims = claims_of(Conv2d(1, 1, 1), (1, 1, 64, 64), ("output",))
+    entries = 3 * 64 * 64 + 2
+    assert bytes_of(claims) == 100 * entries
+    monkeypatch.setattr("codegen.work.memory", lambda: 100 * entries)
+    check_work(claims)
+    monkeypatch.setattr("codegen.work.memory", lambda: 100 * entries - 1)
+    with pytest.raises(LimitError, match="GB"):
+        check_work(claims)
+    monkeypatch.undo()
+    assert bytes_of(claims_of(parse_layer("GELU()"), (4, 8), ("output",))) == 350 * 3 * 4 * 8
+    with pytest.raises(LimitError, match="of memory"):
+        build(Conv2d(1, 1, 1), (1, 1, 65536, 65536), wrt=())

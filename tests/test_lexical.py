@@ -53,7 +53,7 @@ def test_the_gate_refuses_by_name_and_line(old: str, new: str, named: str) -> No
 
 def test_the_gate_wants_kernels() -> None:
     with pytest.raises(BuildError, match="no kernel"):
-        gate("x = 1\n")
+        gate('"""Nothing."""\n')
     with pytest.raises(BuildError, match="not made of tokens"):
         gate("x = (1\n")
 

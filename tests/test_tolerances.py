@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from benchmarks import tolerances_planted as planted
 from benchmarks.tolerances import DRAWS, KINDS, MEASURED, SETTINGS, TESTS, drawn, main, measured, pairs
-from benchmarks.tolerances_page import line, names
+from benchmarks.tolerances_page import Row, line, names, page
 from derive.museum.functions import WRITTEN
 from derive.spelling import parse_layer
 from derive.verification import verify
@@ -34,6 +35,27 @@ def test_each_bug_has_a_row(setting: str) -> None:
     for key, row in rows.items():
         text, shape = SETTINGS[setting][key]
         assert f"`{text} at {','.join(map(str, shape))}`" in row and names()[key] in row
+
+
+def rows_of(setting: str) -> list[Row]:
+    """The rows of the page, read back from its lines."""
+    found = []
+    for key, text in published(setting).items():
+        cells = [cell.strip() for cell in text.strip("| ").split(" | ")]
+        numbers = [[int(n) for n in cell.split()] for cell in cells[2:]]
+        loose, refused, (equal,) = numbers[len(TESTS) :]
+        passed = dict(zip(TESTS, map(tuple, numbers), strict=False))
+        every = (dict(zip(TESTS, counts, strict=True)) for counts in (loose, refused))
+        found.append(Row(key, cells[1].strip("`"), passed, *every, equal, DRAWS * len(KINDS)))
+    return found
+
+
+def test_totals_and_words_are_those_of_the_rows() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    rows = {setting: rows_of(setting) for setting in SETTINGS}
+    assert page(rows, KINDS) == text
+    changed = replace(rows["small"][0], equal=rows["small"][0].equal + 1)
+    assert page({**rows, "small": [changed, *rows["small"][1:]]}, KINDS) != text
 
 
 @pytest.mark.parametrize("key", CHEAP)

@@ -12,6 +12,7 @@ from plain_kernels import Edits, artefact
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
 from codegen.lexical import gate
+from codegen.marked import compare_marks
 from codegen.numeric import check_integers, check_uint64
 from codegen.plan import plan_of
 from codegen.real import check_real, check_reals
@@ -20,7 +21,7 @@ from codegen.reference import evaluate
 from codegen.relation import entries
 from codegen.rig import Rig
 from codegen.trace import Tracer
-from codegen.validate import check_trace, compare_marks, validate
+from codegen.validate import check_trace, validate
 from derive.errors import LimitError
 from derive.layers.conv import Conv2d
 
@@ -191,7 +192,7 @@ def test_a_sound_module_passes_and_says_what_was_checked(sound: Artefact, level:
     assert all(c.bound == "deterministic" and c.facts["terms"] >= c.facts["entries"] for c in traced.values())
     assert [c.kernel for c in record.of("lexical")] == ["text"]
     assert len(record.of("integers")) == 4
-    for method in ("uint64", "real", "marks"):
+    for method in ("uint64", "field", "real", "marks"):
         assert len(record.of(method)) == (4 if level == "exact" else 0)
     assert ValidationRecord.from_json(record.to_json()) == record
     assert record.report.count("\n") == len(record.checks) - 1
@@ -240,7 +241,7 @@ def test_a_write_beside_a_buffer_or_into_an_operand_is_refused(tmp_path: Path) -
 
 
 def test_too_little_memory_is_said(sound: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
-    from codegen import validate as room
+    from codegen import traced as room
 
     module = sound.load_variant(("BF_ELEMENT_TRACE",))
     monkeypatch.setattr(room, "plan_of", lambda relation: plan_of(relation, limit_bytes=20_000))

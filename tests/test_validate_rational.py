@@ -57,6 +57,18 @@ UNGRADED = (
     f"e_fma({(entry := 'e_load(entries + u * @MW@ + v)')}, @ONE@, e_load(bias + k))",
     f"e_add({entry}, e_load(bias + k))",
 )
+CANCELS = {
+    "cancels": "e_fma(e_fma({}, e_rational(16384, 1), {}), e_rational(-16384, 1), {})",
+    "cancels_alone": "e_fma(e_fma({}, e_rational(16, 1), {}), e_rational(-16, 1), {})",
+}
+"""Text that adds much and takes it away again: the bias, or a constant of its own."""
+
+
+def cancelling(name: str, term: str) -> Part:
+    sum_ = f"e_fma({entry}, @ONE@, e_load(bias + k))"
+    return on_a_line(*[(sum_, CANCELS[name].format("SUM", term, term))] * 2, ("SUM", sum_), ("SUM", sum_))
+
+
 BUGS = {
     "one entry of G off by 1e-5": Part(CONV, SHAPE, (WRONG, WRONG)),
     "one sign": on_a_line(transform=changed(F23, "A", 1, 2, -F23.a[1][2])),
@@ -78,6 +90,10 @@ OFF_BY_LITTLE = KERNELS["one entry of G off by 1e-5"]
 def built(tmp_path_factory: pytest.TempPathFactory) -> Artefact:
     """Every kernel, sound or not, in one module, so that each element is compiled once."""
     parts = SOUND | {KERNELS[bug]: part for bug, part in BUGS.items()}
+    parts |= {
+        "cancels": cancelling("cancels", "e_load(bias + k)"),
+        "cancels_alone": cancelling("cancels_alone", "e_rational(1, 1)"),
+    }
     others = {"ungraded": on_a_line(UNGRADED), "grad_bias": Bias(CONV, SHAPE)}
     return artefact(tmp_path_factory.mktemp("winograd"), parts | others)
 
@@ -167,7 +183,18 @@ def test_without_draws_of_few_entries_the_wrong_constant_passes(
 ) -> None:
     """The bound of dense operands is the worst case of thousands of roundings: too wide for one constant."""
     monkeypatch.setattr(rational_shipped, "SPARSE", ())
+    assert "loses too many digits" in refused(built, OFF_BY_LITTLE)["rational"]
+    monkeypatch.setattr(rational_shipped, "ROUGHEST", 10**6)
     assert set(refused(built, OFF_BY_LITTLE)) == {"field"}
+
+
+def test_text_that_adds_much_and_takes_it_away(built: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exactly it is right, and the bound that its own text gives grows with what it loses."""
+    assert relative_l2(built, "cancels", 0) > 1e-5
+    assert "loses too many digits" in refused(built, "cancels")["rational"]
+    assert "rounds where every operand is 0" in refused(built, "cancels_alone")["rational"]
+    monkeypatch.setattr(rational_shipped, "ROUGHEST", 10**6)
+    assert refused(built, "cancels") == {}
 
 
 def test_a_bound_that_is_too_narrow_refuses_sound_text(

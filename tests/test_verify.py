@@ -246,3 +246,13 @@ def test_one_wrong_term_among_many_is_refuted() -> None:
 
     found = verify(last, Conv2d(1, 1, 2), (1, 1, 3, 3))
     assert not found.ok and "grad_weight" in found.report
+
+
+def test_long_sums_begin_with_what_the_other_side_lacks() -> None:
+    """Both sides of a report are cut, and must not be cut to the same words."""
+    symbols = [Poly({(n,): 1}) for n in range(9)]
+    got, wanted = sum(symbols[:8]), sum([*symbols[:7], symbols[8]])
+    assert got.text(str, wanted) == "7 + 0 + 1 + 2 + ... (4 more)"
+    assert wanted.text(str, got) == "8 + 0 + 1 + 2 + ... (4 more)"
+    assert got.text(str) == "0 + 1 + 2 + 3 + ... (4 more)"
+    assert (got + got).text(str, got).startswith("2*0 + ")

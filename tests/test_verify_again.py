@@ -10,6 +10,7 @@ import pytest
 
 from derive.spelling import parse_layer
 from derive.verification import VerifyResult, verify
+from derive.verify_run import Case
 
 Array = Any
 HELD = "equals the right answer with this known bug: gradient added to what the buffer held"
@@ -56,6 +57,16 @@ def test_a_function_that_was_called_before_is_named_too() -> None:
     assert HELD in verify(function, LAYER, SHAPE).report
 
 
+def test_symbols_of_another_shape_are_not_called_entries_of_this_one() -> None:
+    """While a function is made small it may hold what earlier shapes gave it."""
+    one, other = (Case.of(LAYER, shape, "backward") for shape in ((4, 3), (1, 3)))
+    for case in (one, other):
+        mine = [entry.text(case.symbol_text) for entry in case.symbols()["input"].ravel()]
+        assert mine == [f"input[{i}, {j}]" for i, j in np.ndindex(case.shape)]
+    for array in one.symbols().values():
+        assert {entry.text(other.symbol_text) for entry in array.ravel()} == {"a symbol of another run"}
+
+
 class Dense:
     """A course-style layer whose gradients are added up."""
 
@@ -100,6 +111,52 @@ def test_an_object_that_adds_up_is_refuted(target: Any) -> None:
 
 def test_an_object_that_is_cleared_is_right() -> None:
     assert verify(Cleared(), LAYER, SHAPE).label == "THIS SIZE, 28 identities, exhaustive"
+
+
+@pytest.mark.parametrize("name", ["zero_gradient", "cleargrads", "clear_grad", "reset_gradients", "zeroGrad"])
+def test_it_may_be_cleared_by_other_names(name: str) -> None:
+    other = type("Other", (Dense,), {name: Cleared.zero_grad})
+    assert verify(other, LAYER, SHAPE).label == "THIS SIZE, 28 identities, exhaustive"
+
+
+def test_a_method_that_clears_something_else_does_not_count() -> None:
+    is_named(verify(type("Other", (Dense,), {"zero_gradients_of": Cleared.zero_grad}), LAYER, SHAPE))
+
+
+class Once(Cleared):
+    """It refuses to be run again."""
+
+    def forward(self, A: Array) -> Array:
+        if hasattr(self, "A"):
+            raise RuntimeError("a second time")
+        return super().forward(A)
+
+
+@pytest.mark.parametrize(("text", "shape"), [("Linear(3, 2)", (4, 3)), ("Tanh()", (2, 3))])
+def test_an_object_that_raises_when_it_is_run_again_is_refuted(text: str, shape: tuple[int, ...]) -> None:
+    class Bent(Once):
+        def forward(self, A: Array) -> Array:
+            super().forward(np.zeros((0, 3)))
+            self.A = np.tanh(A)
+            return self.A
+
+        def backward(self, dLdZ: Array) -> Array:
+            return dLdZ * (1 - self.A**2)
+
+    found = verify(Once() if text.startswith("Linear") else Bent(), parse_layer(text), shape)
+    assert found.label == "REFUTED", found.report
+    assert "a second call on the same operands raised RuntimeError: a second time" in found.report
+    assert "smallest failing shape found" in found.report
+
+
+def test_what_is_wrong_at_once_is_said_before_it() -> None:
+    class Doubled(Once):
+        def backward(self, dLdZ: Array) -> Array:
+            return 2 * super().backward(dLdZ)
+
+    found = verify(Doubled(), LAYER, SHAPE)
+    assert found.label == "REFUTED" and "second call" not in found.report
+    assert "gradient doubled" in found.report
 
 
 def test_an_object_that_keeps_its_first_input_is_refuted() -> None:

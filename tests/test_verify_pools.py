@@ -102,6 +102,37 @@ def test_no_choice_hands_a_gradient_to_every_tie() -> None:
     assert "at (1, 1, " in found.report.partition("smallest failing shape")[2]
 
 
+def astray(dout: Array, x: Array) -> Array:
+    """MaxPool2d(2)'s gradient; where several entries are largest, to the smallest, if there is one."""
+    found = np.zeros(x.shape)
+    for i, j in np.ndindex(dout.shape[2:]):
+        part = np.s_[:, :, 2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
+        flat = x[part].reshape(*x.shape[:2], 4)
+        ties = (flat == flat.max(-1, keepdims=True)).sum(-1) > 1
+        place = np.where(ties, flat.argmin(-1), flat.argmax(-1))
+        found[part] = ((place[..., None] == np.arange(4)) * dout[:, :, i, j, None]).reshape(found[part].shape)
+    return found
+
+
+def test_no_choice_is_an_entry_that_is_largest_nowhere() -> None:
+    """What is handed back adds up, and goes to an entry that no window may take: refuted, and made small."""
+    found = verify(astray, parse_layer("MaxPool2d(2)"), (2, 2, 6, 4))
+    assert (
+        found.label == "REFUTED"
+        and "expected 0 with ties; it is the largest entry of no window" in found.report
+    )
+    assert "at (1, 1, 2, 2)" in found.report.partition("smallest failing shape")[2]
+
+
+@pytest.mark.parametrize("bug", ["last", "shared"])
+@pytest.mark.parametrize(
+    "text", ["MaxPool2d(2, stride=1)", "MaxPool2d(2)", "MaxPool2d(3, stride=2, padding=1)"]
+)
+def test_choices_among_ties_are_never_refuted(text: str, bug: str) -> None:
+    for _ in range(5):
+        assert verify(pool_backward(bug), parse_layer(text), (1, 2, 5, 6)).ok
+
+
 def max_pool_forward(which: str) -> Function:
     """One axis, windows of 2: the largest entry of each and its place; `which` entry at ties."""
 

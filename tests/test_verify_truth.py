@@ -31,8 +31,12 @@ def cases() -> list[Told]:
 def evaluated(case: Case, entry: Poly, arrays: dict[str, Any]) -> Fraction:
     """A polynomial at operands, monomial by monomial."""
     flat = np.concatenate([arrays[name].ravel() for name in case.shapes]).tolist()
+    first = min(case.offsets.values())
     return sum(
-        (Fraction(c) * prod(Fraction(flat[s]) for s in symbols) for symbols, c in entry.terms.items()),
+        (
+            Fraction(c) * prod(Fraction(flat[s - first]) for s in symbols)
+            for symbols, c in entry.terms.items()
+        ),
         Fraction(),
     )
 

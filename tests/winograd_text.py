@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from plain_kernels import ENTRY, HEAD, KERNELS, TAIL
+from plain_kernels import HEAD, KERNELS, TAIL, entry
 from winograd_matrices import Matrix, Transform
 
 from codegen import compile
@@ -199,9 +199,7 @@ def module_text(parts: Mapping[str, Part | Bias], lanes: int) -> str:
     marks = "    void bf_branch(int)"
     text = HEAD.replace(marks, "    E e_rational(Py_ssize_t, Py_ssize_t)\n" + marks)
     for name, part in parts.items():
-        casts = ", ".join(f"<E*>views[{i}].buf" for i in range(len(part.operands) + 2))
-        entry = ENTRY.replace("@NAME@", name).replace("@OPERANDS@", ", ".join(part.operands))
-        text += part.text(name, lanes) + entry.replace("@CASTS@", casts)
+        text += part.text(name, lanes) + entry(name, part.operands)
     return text + TAIL
 
 

@@ -17,7 +17,6 @@ from derive.museum.edits import (
     scaled,
     sized,
     turned,
-    unsummed,
 )
 from derive.museum.exhibit import Exhibit
 
@@ -125,7 +124,10 @@ INPUT_GRADIENTS = (
         "Conv2d(1, 1, 3, stride=2, padding=1)",
         (1, 1, 6, 6),
         direct(kept_rows()),
-        sources=("f-dangel/backpack#30", "flagos-ai/FlagGems#1576", "meta-pytorch/opacus#245"),
+        sources=(
+            *("torch/DEPRECEATED-torch7-distro#20", "f-dangel/backpack#30"),
+            *("flagos-ai/FlagGems#1576", "meta-pytorch/opacus#245"),
+        ),
     ),
     Exhibit(
         "conv-dx-dilation-dropped",
@@ -217,11 +219,11 @@ OTHER_GRADIENTS = (
     Exhibit(
         "conv-bias-wrong-axes",
         "bias gradient summed over the wrong axes",
-        "the columns of grad_output are not summed over",
+        "the filter takes the place of the image: as many images as filters, so that the shape is right",
         "bias",
         "Conv2d(1, 2, 2)",
         (2, 1, 3, 4),
-        on(RIGHT, unsummed("o_w", ZERO)),
+        on(RIGHT, exchanged("grad_output", 0, 2)),
     ),
 )
 

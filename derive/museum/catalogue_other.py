@@ -68,7 +68,7 @@ EXHIBITS = (
         "BatchNorm1d(2, training=True)",
         (3, 2),
         both(on(RIGHT, dropped, term=2), on(RIGHT, dropped, term=1)),
-        sources=("deeplearning4j/deeplearning4j#8379", "abhiskk/ladder#2"),
+        sources=("facebookresearch/CrypTen#143", "deeplearning4j/deeplearning4j#8379", "abhiskk/ladder#2"),
     ),
     Exhibit(
         "dropout-scale-forgotten",

@@ -115,7 +115,7 @@ MEANS = (
         (1, 1, 2, 2),
         on("shared_grad", *WHOLE_KERNEL),
         on("output", *WHOLE_KERNEL),
-        sources=("apache/tvm#1144",),
+        sources=("VeriSilicon/TIM-VX#423", "apache/tvm#1144"),
     ),
     Exhibit(
         "avgpool-overwritten",

@@ -65,26 +65,7 @@ BF_SMALL E e_index(ptrdiff_t n) {
     return bound_of(size, size <= BF_LARGEST_LITERAL ? 0 : BF_UNIT * size);
 }
 
-BF_HELPER V v_load_part(const E *p, int n) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = i < n ? p[i] : e_zero();
-    return x;
-}
-BF_HELPER void v_store_part(E *p, V x, int n) {
-    for (int i = 0; i < n; i++) p[i] = x.lane[i];
-}
-BF_HELPER V v_zero(void) { return v_load_part(NULL, 0); }
-BF_HELPER V v_load(const E *p) { return v_load_part(p, BF_LANES); }
-BF_HELPER void v_store(E *p, V x) { v_store_part(p, x, BF_LANES); }
-BF_HELPER void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
-    for (int i = 0; i < n; i++) p[i * stride] = x.lane[i];
-}
-BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = p[i * stride];
-    return x;
-}
-BF_HELPER V v_splat(const E *p) { return v_load_strided(p, 0); }
+#include "elem_lanes.h"
 BF_HELPER V bf_v_rational(ptrdiff_t n, ptrdiff_t d) {
     const E x = bf_e_rational(n, d);
     return v_splat(&x);
@@ -94,19 +75,10 @@ BF_HELPER V v_index(ptrdiff_t first, ptrdiff_t second) {
     for (int i = 0; i < BF_LANES; i++) x.lane[i] = e_index(first + i * second);
     return x;
 }
-BF_HELPER V v_add(V a, V b) {
-    for (int i = 0; i < BF_LANES; i++) a.lane[i] = e_add(a.lane[i], b.lane[i]);
-    return a;
-}
-BF_HELPER V v_sub(V a, V b) { return v_add(a, b); }
-BF_HELPER V v_mul(V a, V b) {
-    for (int i = 0; i < BF_LANES; i++) a.lane[i] = e_mul(a.lane[i], b.lane[i]);
-    return a;
-}
-BF_HELPER V v_fma(V acc, V a, V b) {
-    for (int i = 0; i < BF_LANES; i++) acc.lane[i] = e_fma(acc.lane[i], a.lane[i], b.lane[i]);
-    return acc;
-}
+BF_LANEWISE_2(add)
+BF_LANEWISE_2(sub)
+BF_LANEWISE_2(mul)
+BF_LANEWISE_3(fma)
 /* any order: of n lanes that are not zero, n - 1 sums, none beyond (1 + u)^n times what all lanes reach */
 BF_HELPER E v_sum(V x) {
     double size = 0, error = 0;

@@ -70,26 +70,7 @@ BF_HELPER E bf_e_rational(ptrdiff_t n, ptrdiff_t d) {
     return e_mul(e_index(n), known[d & 63].inverse);
 }
 
-BF_HELPER V v_load_part(const E *p, int n) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = i < n ? p[i] : 0;
-    return x;
-}
-BF_HELPER void v_store_part(E *p, V x, int n) {
-    for (int i = 0; i < n; i++) p[i] = x.lane[i];
-}
-BF_HELPER V v_zero(void) { return v_load_part(NULL, 0); }
-BF_HELPER V v_load(const E *p) { return v_load_part(p, BF_LANES); }
-BF_HELPER void v_store(E *p, V x) { v_store_part(p, x, BF_LANES); }
-BF_HELPER void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
-    for (int i = 0; i < n; i++) p[i * stride] = x.lane[i];
-}
-BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = p[i * stride];
-    return x;
-}
-BF_HELPER V v_splat(const E *p) { return v_load_strided(p, 0); }
+#include "elem_lanes.h"
 BF_HELPER V bf_v_rational(ptrdiff_t n, ptrdiff_t d) {
     const E x = bf_e_rational(n, d);
     return v_splat(&x);
@@ -105,25 +86,15 @@ BF_HELPER E v_sum(V x) {
     return total;
 }
 
-#define BF_FIELD_TWO(name)                                                              \
-    BF_HELPER V v_##name(V a, V b) {                                                    \
-        for (int i = 0; i < BF_LANES; i++) a.lane[i] = e_##name(a.lane[i], b.lane[i]);  \
-        return a;                                                                       \
-    }
-#define BF_FIELD_THREE(name)                                                                       \
-    BF_HELPER V v_##name(V a, V b, V c) {                                                          \
-        for (int i = 0; i < BF_LANES; i++) a.lane[i] = e_##name(a.lane[i], b.lane[i], c.lane[i]);  \
-        return a;                                                                                  \
-    }
-BF_FIELD_TWO(add)
-BF_FIELD_TWO(sub)
-BF_FIELD_TWO(mul)
-BF_FIELD_TWO(gate)
-BF_FIELD_TWO(same)
-BF_FIELD_THREE(fma)
-BF_FIELD_THREE(choose)
-BF_FIELD_THREE(larger)
-BF_FIELD_THREE(smaller)
+BF_LANEWISE_2(add)
+BF_LANEWISE_2(sub)
+BF_LANEWISE_2(mul)
+BF_LANEWISE_2(gate)
+BF_LANEWISE_2(same)
+BF_LANEWISE_3(fma)
+BF_LANEWISE_3(choose)
+BF_LANEWISE_3(larger)
+BF_LANEWISE_3(smaller)
 
 BF_HELPER V v_fn_recip(V x) {
     for (int i = 0; i < BF_LANES; i++) x.lane[i] = e_fn_recip(x.lane[i]);

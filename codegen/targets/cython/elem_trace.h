@@ -31,6 +31,7 @@ static int64_t trace_single(uint64_t leaf, int64_t result, trace_term *term) {
     for (int32_t f = 0; f < plan->families; f++) {
         const trace_family *family = plan->family + f;
         if (family->factors != 1 || family->operand_a != trace_operand(leaf)) continue;
+        if (trace_entry(leaf) >= family->entries_a) continue;
         int64_t entry = result < 0 ? family->only[trace_entry(leaf)] : result;
         if (entry < 0) continue;
         if (trace_lookup(family, trace_entry(leaf), entry, term)) {
@@ -126,27 +127,7 @@ BF_SMALL void e_store(E *p, E x) { *p = x; }
 BF_HELPER E e_fma(E acc, E a, E b) { return e_word(trace_fma(acc.word, a.word, b.word)); }
 BF_HELPER E e_add(E a, E b) { return e_word(trace_add(a.word, b.word)); }
 
-BF_HELPER V v_load_part(const E *p, int n) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = i < n ? p[i] : e_zero();
-    return x;
-}
-BF_HELPER void v_store_part(E *p, V x, int n) {
-    for (int i = 0; i < n; i++) p[i] = x.lane[i];
-}
-BF_HELPER V v_zero(void) { return v_load_part(NULL, 0); }
-BF_HELPER V v_load(const E *p) { return v_load_part(p, BF_LANES); }
-BF_HELPER void v_store(E *p, V x) { v_store_part(p, x, BF_LANES); }
-
-BF_HELPER void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
-    for (int i = 0; i < n; i++) p[i * stride] = x.lane[i];
-}
-BF_HELPER V v_load_strided(const E *p, ptrdiff_t stride) {
-    V x;
-    for (int i = 0; i < BF_LANES; i++) x.lane[i] = p[i * stride];
-    return x;
-}
-BF_HELPER V v_splat(const E *p) { return v_load_strided(p, 0); }
+#include "elem_lanes.h"
 
 BF_HELPER V v_fma(V acc, V a, V b) {
     const uint32_t done = trace_lanes(acc.lane, a.lane, b.lane);

@@ -37,6 +37,8 @@ static inline int trace_walk_of(
 static int trace_terms_of(const trace_family *family, const E *a, const E *b, int most, int64_t *terms) {
     const int64_t tables = family->tables;
     trace_walk x, y;
+    if (trace_entry(a->word) >= family->entries_a || trace_entry(b->word) >= family->entries_b)
+        return terms[0] = -1, 1;
     most = trace_walk_of(&x, family->rows_a, family->runs_a, tables, a, most);
     most = trace_walk_of(&y, family->rows_b, family->runs_b, tables, b, most);
     const int64_t step = x.part_step + y.part_step;

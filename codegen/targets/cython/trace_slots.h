@@ -35,11 +35,12 @@ typedef struct {
 } trace_table;
 
 /* rows: for every entry of a key a part (two numbers) and then its place in each table. Keys are the two factors,
- * in either order (two families tell of the same terms), or the factor and the result's entry.
+ * in either order (two families tell of the same terms), or the factor and the result's entry; entries_a and
+ * entries_b are how many each has, since a word read beside a buffer may name any.
  * runs: how many entries from each on differ by the same, in part and in place in the last table, by 0 or 1 in
  * the latter, and in nothing else. */
 typedef struct {
-    int64_t factors, operand_a, operand_b, tables, rank_offset;
+    int64_t factors, operand_a, operand_b, tables, rank_offset, entries_a, entries_b;
     const int32_t *rows_a, *rows_b;
     const uint8_t *runs_a, *runs_b;
     const trace_table *table;
@@ -258,6 +259,7 @@ static inline __attribute__((always_inline)) int64_t trace_cell(const trace_tabl
 
 /* The entry of the result and the rank that two keys name, 0 where they name none. */
 static inline int trace_lookup(const trace_family *family, int64_t a, int64_t b, trace_term *term) {
+    if (a >= family->entries_a || b >= family->entries_b) return 0;
     const int32_t *row_a = family->rows_a + a * (2 + family->tables);
     const int32_t *row_b = family->rows_b + b * (2 + family->tables);
     int64_t part_a = trace_part(row_a), part_b = trace_part(row_b);

@@ -1,0 +1,134 @@
+"""Attacks from around kernels, from inside comments, and by choices that no check would see; all refused."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from codegen.compile import chosen_isa
+from codegen.errors import BuildError
+from codegen.facts import facts_of
+from codegen.lexical import gate
+from codegen.permitted import check_permitted
+from codegen.produce import Request, module_source, prepared
+from codegen.rig import Rig
+from codegen.validate import validate
+from derive.spelling import parse_layer
+
+ENTRY, TAKEN, LAST = "\n\ndef call_output(", "    cdef bf_arguments taken\n", "    finally:\n"
+START = "    o_h = 0\n"
+AROUND = {
+    "an entry that counts": (TAKEN, "    global calls\n    calls += 1\n" + TAKEN),
+    "a number that lives on": (ENTRY, "\n\ncdef int calls = 0" + ENTRY),
+    "Python code": (ENTRY, "\n\nimport os" + ENTRY),
+    "a class": (ENTRY, "\n\ncdef class Box:\n    cdef int n" + ENTRY),
+    "a function without a gate": (ENTRY, "\n\ncdef void bf_more(E* out) noexcept:\n    pass" + ENTRY),
+    "a decorator": (ENTRY, "\n\n@twice" + ENTRY[1:]),
+    "another entry": (ENTRY, "\n\ndef call_more(out):\n    pass" + ENTRY),
+    "an entry with a default": ("def call_output(out,", "def call_output(out=None,"),
+    "a result written after": (LAST, "        (<float*>out_at)[0] = 7\n" + LAST),
+    "a branch on the element": ("        with nogil:", "        if BF_ELEMENT_BYTES == 4:"),
+    "another order": ("(out_at, input_at, weight_at", "(out_at, weight_at, input_at"),
+    "a docstring that runs": ('    """output into', '    f"""{calls()}output into'),
+    "poison that is none": ("    bf_spoil(buffer)", "    pass"),
+    "an operation declared as another": ("    E e_add(E, E)", "    E e_add(E, int)"),
+    "a function of C": ("    int bf_spoil(object)", "    void* malloc(int)\n    int bf_spoil(object)"),
+    "a kernel named as an operation": ("cdef void bf_output(", "cdef void e_add("),
+    "two kernels of one name": (ENTRY, "\n\ncdef void bf_output(E* out) noexcept nogil:\n    pass" + ENTRY),
+}
+HIDDEN = {
+    "a line that Python takes for a comment": (START, "    # x\r    if sizeof(E) == 4: return\n" + START),
+    "a form feed": (START, "\f" + START),
+    "a letter that looks like another": (START, "    # \u0435_fma\n" + START),
+    "another encoding": ("\n# Conv2d", "\n# coding: utf-7\n# Conv2d"),
+    "a directive": ("# cython: ", "# cython: overflowcheck=True, "),
+    "a later directive": ("\n# Conv2d", "\n# distutils: define_macros=E=1\n# Conv2d"),
+    "a name never given": ("    cdef V", "    cdef Py_ssize_t n\n    if n == 5:\n        return\n    cdef V"),
+    "a name given on one way": (START, "    if 0 == 1:\n        o_h = 0\n"),
+    "a name given on two ways of three": (
+        START,
+        "    if 0 == 1:\n        o_h = 0\n    elif 1 == 1:\n        k = 0\n    else:\n        o_h = 1\n",
+    ),
+    "a name of an empty loop": (START, "    for o_h in range(0):\n        pass\n"),
+    "an operand that may be written": ("(E* out, const E* input,", "(E* out, E* input,"),
+    "an operation as a name": ("    cdef V each", "    cdef V v_fma, each"),
+}
+
+
+@cache
+def request(layer: str, shape: tuple[int, ...]) -> Request:
+    return Request(parse_layer(layer), shape, "float32", ("output",), "fast", chosen_isa("native"))
+
+
+@cache
+def sound() -> str:
+    text: str = module_source(request("Conv2d(1, 2, 3)", (1, 1, 6, 5)))[0]
+    assert gate(text) == ("bf_output",)
+    return text
+
+
+@pytest.mark.parametrize("what", [*AROUND, *HIDDEN])
+def test_text_that_could_do_otherwise_later(what: str) -> None:
+    old, new = {**AROUND, **HIDDEN}[what]
+    assert sound().count(old) >= 1
+    with pytest.raises(BuildError, match="which a kernel may not"):
+        gate(sound().replace(old, new, 1))
+
+
+def test_a_name_given_on_every_way() -> None:
+    given = "o_h = 0\n"
+    inner = f"        if 1 == 1:\n            {given}        else:\n            {given}"
+    ways = f"    if 0 == 1:\n{inner}    else:\n        {given}"
+    assert gate(sound().replace(START, ways, 1))
+
+
+DECLARED = "    void bf_branch(int)\n"
+CHOICE = "    E e_same(E, E)\n    E e_choose(E, E, E)\n    E e_index(Py_ssize_t)\n" + DECLARED
+STORE = "        e_store(out + at_out, one_y_0_0_0)\n"
+WRONG = "        one_y_0_0_0 = e_choose(e_same(e_load(input), e_index(123456)), e_zero(), one_y_0_0_0)\n"
+
+
+def test_a_choice_in_a_sum_of_products(tmp_path: Path) -> None:
+    """Right at every operand that a check draws, wrong where one entry is 123456; no trace can follow it."""
+    asked = request("AvgPool2d(3, stride=2)", (1, 1, 7, 7))
+    text, known, _ = module_source(asked)
+    text = text.replace(DECLARED, CHOICE, 1).replace(STORE, WRONG + STORE, 1)
+    art, variants = prepared(asked, text, known, tmp_path)
+    rig = Rig(art, "output", variants(("BF_ELEMENT_FLOAT",)), np.float32)
+    ones = np.ones(49, np.float32)
+    right = rig.run({"input": ones, "share": ones[:1]})[0]
+    wrong = rig.run({"input": np.where(np.arange(49) == 0, 123456, ones), "share": ones[:1]})[0]
+    assert (right, wrong) == (9, 0)
+    with pytest.raises(BuildError, match="that its equation does not need") as refusal:
+        validate(art)
+    assert refusal.value.got == "e_choose, e_index, e_same"
+
+
+PICKED = "                    e_code = e_choose(e_flag, e_here, e_code)\n"
+CHOICES = {
+    "an entry's value": "e_flag = e_same(e_best, e_here)",
+    "a number as an entry": "e_flag = e_larger(e_code, e_here, e_best)",
+    "an entry as a code": "e_flag = e_larger(e_best, e_best, e_0_0)",
+    "an entry as a flag": "e_best = e_choose(e_0_0, e_best, e_0_0)",
+    "what has no name": "e_best = e_choose(e_same(e_code, e_here), e_best, e_best)",
+    "a flag that was an entry": "e_flag = e_load(input)",
+    "a code chosen among entries": "e_code = e_choose(e_flag, e_best, e_code)",
+}
+
+
+@pytest.mark.parametrize("what", CHOICES)
+def test_a_choice_by_an_entry_s_own_value(what: str) -> None:
+    """In text that does select, nothing may hang on what an entry is, only on which one is larger."""
+    asked = request("MaxPool2d(3, stride=2)", (1, 1, 7, 7))
+    text, known, _ = module_source(asked)
+    text = text.replace(DECLARED, "    E e_same(E, E)\n" + DECLARED, 1)
+    facts = facts_of(asked.layer, asked.shape)
+    check_permitted(text, known["equations"], [], facts)
+    assert text.count(PICKED) == 1
+    wrong = text.replace(PICKED, f"{PICKED}{' ' * 20}{CHOICES[what]}\n", 1)
+    assert gate(wrong)
+    with pytest.raises(BuildError, match="codes compared with codes"):
+        check_permitted(wrong, known["equations"], [], facts)
