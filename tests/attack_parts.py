@@ -49,8 +49,11 @@ class SwappedPadding(Axis):
         return Axis(self.tag, self.zeros).facts()
 
 
-class Mirrored(Conv2d):
-    """Padding exchanged in the definition and in every closed form, all from one wrong index map."""
+class _Mirrored(Conv2d):
+    """Padding exchanged in the definition and in every closed form, all from one wrong index map.
+
+    Its name keeps it out of the registry.
+    """
 
     @classmethod
     def claims(cls, **choices: Any) -> dict[str, Claim]:
@@ -58,7 +61,7 @@ class Mirrored(Conv2d):
         return Statement(tuple(map(SwappedPadding, TAGS)), full["bias"], full["batched"]).claims()
 
 
-class Turned(Conv2d):
+class _Turned(Conv2d):
     """A forward pass that turns the kernel round, with the true gradients of that forward pass."""
 
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import plain_layers as plain
 import pytest
-from attack_parts import Mirrored, proved_from_nothing, searching, values, with_facts
+from attack_parts import _Mirrored, proved_from_nothing, searching, values, with_facts
 from mutants import Doubled, LeftoverRowsZero, StrideDropped, TermTwice, mutant_claim
 from test_check import wrong_somewhere
 
@@ -38,7 +38,7 @@ from derive.proof import theorem
 from derive.steps import Context, replay
 from derive.strategy import argue
 
-SAME_WRONG_SIDE = Mirrored(1, 2, 2, padding=((1, 0), (0, 1))), (1, 1, 3, 3)
+SAME_WRONG_SIDE = _Mirrored(1, 2, 2, padding=((1, 0), (0, 1))), (1, 1, 3, 3)
 PAIRS = ((1, 0), (0, 1))
 
 
@@ -58,9 +58,9 @@ def test_both_sides_built_alike(any_certificate: None) -> None:
     The array program, which has only the layer's arguments, disagrees; so do plain loops.
     """
     layer, shape = SAME_WRONG_SIDE
-    assert prove(Mirrored).label == "ALL SIZES (certificate)"
+    assert prove(_Mirrored).label == "ALL SIZES (certificate)"
     assert prove(layer, shape, factorised=True).ok
-    claim = claim_at(Mirrored.claims()["input"], layer.sizes(shape))
+    claim = claim_at(_Mirrored.claims()["input"], layer.sizes(shape))
     assert compare(claim).ok
     with pytest.raises(ProofError, match=r"array program disagrees.*\n.*grad_input\[0, 0, 0, 0\]"):
         prove(layer, shape)

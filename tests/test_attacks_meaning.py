@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import plain_layers as plain
 import pytest
-from attack_parts import Mirrored, Turned, searching, values, with_right
+from attack_parts import _Mirrored, _Turned, searching, values, with_right
 from latex_parser_terms import Alphabet, Unreadable
 from test_check import wrong_somewhere
 from test_latex_roundtrip_pages import of_layer
@@ -30,7 +30,7 @@ from derive.strategy import argue
 from derive.verification import verify
 
 PAIRS = ((1, 0), (0, 1))
-SAME_WRONG_SIDE = Mirrored(1, 2, 2, padding=PAIRS), (1, 1, 3, 3)
+SAME_WRONG_SIDE = _Mirrored(1, 2, 2, padding=PAIRS), (1, 1, 3, 3)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_wrong_forward_definition(any_certificate: None) -> None:
 
     No theorem about a gradient can see it. Plain loops do, and `verify` of a right forward pass does.
     """
-    layer, right, shape = Turned(1, 2, 2), Conv2d(1, 2, 2), (1, 1, 3, 4)
-    assert prove(Turned).ok and prove(layer, shape, factorised=True).ok
+    layer, right, shape = _Turned(1, 2, 2), Conv2d(1, 2, 2), (1, 1, 3, 4)
+    assert prove(_Turned).ok and prove(layer, shape, factorised=True).ok
     image, weight = np.arange(12).reshape(1, 1, 3, 4), np.arange(8).reshape(2, 1, 2, 2)
     given = {"input": image, "weight": weight, "bias": np.zeros(2, int)}
     looped = plain.conv(image, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1)).reshape(-1)
@@ -158,8 +158,8 @@ def test_latex_of_another_theorem(any_certificate: None) -> None:
     """The page of a wrong layer that gives itself out for Conv2d; a derivation of another operand."""
     shape = (1, 1, 3, 3)
     right = differentiate(Conv2d(1, 1, 2, padding=PAIRS, bias=False), shape)
-    wrong = differentiate(Mirrored(1, 1, 2, padding=PAIRS, bias=False), shape)
-    page = render(wrong, "latex", "fragment").replace("Mirrored", "Conv2d")
+    wrong = differentiate(_Mirrored(1, 1, 2, padding=PAIRS, bias=False), shape)
+    page = render(wrong, "latex", "fragment").replace("_Mirrored", "Conv2d")
     assert of_layer(wrong).page(page) is None
     with pytest.raises(AssertionError, match="not a definition"):
         of_layer(right).page(page)
