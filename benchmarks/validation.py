@@ -129,6 +129,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--samples", type=int, default=2, help="builds of each; the quickest is shown")
     parser.add_argument("-o", "--output", type=Path, help="also write the table there")
     options = parser.parse_args(arguments)
+    if not any(options.only in item[0] for item, _ in items()):
+        parser.error(f"--only {options.only}: no layer measured here is spelled so")
+    if options.samples < 1:
+        parser.error("--samples is at least 1")
+    if options.output and not options.output.parent.is_dir():
+        parser.error(f"-o {options.output}: no such folder")
     lines = head(options.exact)
     print("\n".join(lines), flush=True)
     met = []

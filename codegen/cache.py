@@ -97,7 +97,7 @@ def entry_in(path: Path, key: str | None = None) -> Entry:
         files, own = dict(record["files"]), record["key"]
         found = {title: file_digest(path / title) for title in files}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
-        raise refused(path, f"a folder with {RECORD} and the files it names", repr(fault)) from None
+        raise refused(path, f"a folder with {RECORD} and the files it names", _absent(fault)) from None
     if key not in (None, own):
         raise refused(path, f"the entry of key {key}", f"a record of key {own}")
     for title, wanted in files.items():
@@ -106,13 +106,25 @@ def entry_in(path: Path, key: str | None = None) -> Entry:
     return Entry(path, record)
 
 
+def _absent(fault: Exception) -> str:
+    """What an entry lacks, in words."""
+    match fault:
+        case FileNotFoundError():
+            return f"no {Path(str(fault.filename)).name} there"
+        case KeyError():
+            return f"a record without {fault}"
+        case OSError():
+            return f"{Path(str(fault.filename)).name}: {fault.strerror}"
+    return f"a record that cannot be read: {fault}"
+
+
 def refused(path: Path, expected: str, got: str) -> BuildError:
     return BuildError(
         "the files of a kernel do not match their record",
         where=str(path),
         expected=expected,
         got=got,
-        mend="build it again",
+        mend="build it again (`backflip build -o DIR` writes such a folder for a layer, not for a graph)",
     )
 
 

@@ -13,7 +13,7 @@ import click
 from derive import cli as derive_cli
 from derive.cli_shared import needed_shape, read_layer
 from derive.errors import LimitError
-from derive.terminal import Exits, Verb, examples, one_shape
+from derive.terminal import Exits, Verb, examples, one_shape, terminated
 
 
 @examples(
@@ -25,7 +25,13 @@ from derive.terminal import Exits, Verb, examples, one_shape
 @click.command("build", cls=Verb)
 @click.argument("layer")
 @needed_shape
-@click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default="float32",
+    show_default=True,
+    help="Of all arrays.",
+)
 @click.option("--wrt", default="all", show_default=True, help="input, weight, bias, all, or none.")
 @click.option("--threads", type=int, default=1, show_default=True, help="1 in this version.")
 @click.option(
@@ -34,15 +40,25 @@ from derive.terminal import Exits, Verb, examples, one_shape
 @click.option(
     "--accuracy", type=click.Choice(["strict", "balanced", "relaxed"]), default="strict", show_default=True
 )
-@click.option("--validate", type=click.Choice(["fast", "exact"]), default="fast", show_default=True)
 @click.option(
-    "--isa", type=click.Choice(["native", "avx512", "avx2", "portable"]), default="native", show_default=True
+    "--validate",
+    type=click.Choice(["fast", "exact"]),
+    default="fast",
+    show_default=True,
+    help="How much is checked; exact adds a second trace, two rings, real numbers, branch marks.",
+)
+@click.option(
+    "--isa",
+    type=click.Choice(["native", "avx512", "avx2", "portable"]),
+    default="native",
+    show_default=True,
+    help="Instruction set; native is the widest of this CPU.",
 )
 @click.option(
     "-o",
     "folder",
     type=click.Path(path_type=Path),
-    help="Copy text, C file, binary, proof and record to DIR; codegen.load(DIR) takes them.",
+    help="Write text, C file, binary, proof and record to DIR for codegen.load; of a graph texts and proofs.",
 )
 @click.option("--source", is_flag=True, help="Print the generated Cython text instead of the summary.")
 def build_command(
@@ -207,7 +223,7 @@ for _command in (*derive_cli.COMMANDS, build_command, cache_command):
 
 def main() -> NoReturn:
     """The console entry point."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGTERM, terminated)
     with Exits() as exits:
         backflip.main(standalone_mode=False, prog_name="backflip")
         sys.stdout.flush()

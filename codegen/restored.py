@@ -6,6 +6,7 @@ from pathlib import Path
 
 from codegen.cache import entry_in
 from codegen.call import Kernel, kernel_of
+from codegen.errors import BuildError
 from codegen.produce import loaded
 from derive.layers.base import Layer
 from derive.spelling import parse_layer
@@ -18,6 +19,8 @@ def load(folder: str | Path) -> Kernel:
     see `codegen.loader` for what is compared. That the theorem holds is for `backflip prove` to say, and that
     the binary comes from the text for `python -m codegen.audit`.
     """
+    if not isinstance(folder, str | Path):
+        raise BuildError("not a folder", where="load", expected="a path", got=repr(folder)[:60])
     entry = entry_in(Path(folder))
     built = loaded(entry, True)
     layer, shape, dtype = (entry.record[key] for key in ("layer", "shape", "dtype"))

@@ -53,9 +53,9 @@ LABELS = {
         Both sides were evaluated by exact arithmetic and agreed; a difference would have shown except with
         the stated probability. Layers that apply functions, and graphs: at random numbers modulo 2^61 - 1,
         where every function but the inverse is an unknown random one; what agrees there agrees as formulas in
-        these functions and their derivatives. A function of yours: on random whole numbers (multiples of the
-        denominators of the layer's constants), if each entry is a polynomial of degree at most 2 in the
-        operands. Not a proof.""",
+        these functions and their derivatives. A function of yours: on random whole numbers, or such numbers
+        over a power of two (times the denominators of the layer's constants), if each entry is a polynomial
+        of degree at most 2 in the operands. Not a proof.""",
     "DERIVATIVE (differential field)": """
         The printed formula of f' is the derivative of the printed formula of f, on every piece of the line:
         both were written as rational functions of x, the parameters and one indeterminate for each
@@ -71,7 +71,8 @@ LABELS = {
         explain, so that exact agreement could neither be shown nor refuted. Exit code 3.""",
     "REFUTED": """
         A difference was found. The report names the first entry, in row-major order, at which the two sides
-        differ, with both values. Exit code 1.""",
+        differ, with both values; of a function of yours that raises or returns another shape it says that.
+        Exit code 1.""",
 }
 
 CHECKS = {

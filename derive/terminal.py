@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,16 @@ MAX_AXES = 8
 CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.EFBIG)
 
 BUG, INTERRUPTED, BROKEN_PIPE = 70, 130, 141
+
+
+class Terminated(BaseException):
+    """The process was told to end; never taken for a fault of the code under test."""
+
+
+def terminated(number: int, frame: object) -> None:
+    """A signal's handler: what is open is closed on the way out, and a second signal ends at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise Terminated(number)
 
 
 class Exits:
@@ -53,6 +64,8 @@ def _outcome(fault: BaseException) -> tuple[int, str]:
             return fault.exit_code, ""
         case SystemExit() if type(sys.stdout).__name__.endswith("PacifyFlushWrapper"):
             return BROKEN_PIPE, ""  # click met a closed pipe, and says 1 for it
+        case Terminated():
+            return 128 + int(fault.args[0]), ""
         case SystemExit():
             return fault.code if isinstance(fault.code, int) else 1, ""
         case click.Abort() | KeyboardInterrupt():

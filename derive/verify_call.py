@@ -27,7 +27,10 @@ PASSED = ("input", "other", "target", "mask", "indices")
 """Operands that an object's forward is called with, in order."""
 CLEARS = re.compile(r"(zero|clear|reset)_?grad(ient)?s?", re.IGNORECASE)
 """Methods by which an object is told to forget its gradients: one that has any may add to them."""
-UNDERSTOOD = "dout|dLdZ, x|A, w|filters, b, other, target|y, cache, and the layer's numbers: "
+UNDERSTOOD = (
+    "grad_output|dout|dLdZ, input|x|A, weight|w|filters, bias|b, other, target|y, cache, and the layer's "
+    "numbers: "
+)
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,21 @@ def test_interrupted_leaves_nothing(number: signal.Signals, tmp_path: Path) -> N
     assert "Traceback" not in err and not list(tmp_path.iterdir())
 
 
+def test_a_function_that_never_ends_is_ended_from_outside(tmp_path: Path) -> None:
+    """Being told to end is no fault of the function, which may catch whatever it raises itself."""
+    body = "    print('on', flush=True)\n    while True: pass\n"
+    (tmp_path / "mine.py").write_text(f"def f(grad_output, input, weight):\n{body}")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "codegen.cli", "verify", "mine:f", "Conv2d(1, 1, 2)", "--input", "1,1,3,3"],
+        cwd=tmp_path, env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None and child.stdout.readline() == "on\n"
+    child.terminate()
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 128 + signal.SIGTERM and "REFUTED" not in out and "Traceback" not in err
+
+
 def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -m codegen.cli derive 'Conv2d(1, 1, 2)' --input 1,1,5,5 | head -n 1"
     done = subprocess.run(

@@ -279,3 +279,26 @@ def test_checks_are_said_together_where_the_words_are_the_same() -> None:
         "            one two",
         "            bound: none",
     ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda folder: (folder / "record.json").unlink(), "no record.json there"),
+        (lambda folder: (folder / "kernel.c").unlink(), "no kernel.c there"),
+        (lambda folder: (folder / "record.json").write_text("{}"), "a record without 'files'"),
+        (lambda folder: (folder / "record.json").write_text("{"), "a record that cannot be read"),
+    ],
+)
+def test_what_is_missing_is_named(damage: Callable[[Path], object], said: str, tmp_path: Path) -> None:
+    for title, text in (("record.json", '{"files": {"kernel.c": "0"}, "key": "k"}'), ("kernel.c", "")):
+        (tmp_path / title).write_text(text)
+    damage(tmp_path)
+    with pytest.raises(BuildError) as refusal:
+        load(tmp_path)
+    assert said in str(refusal.value)
+
+
+def test_a_folder_is_a_path() -> None:
+    with pytest.raises(BuildError, match="not a folder"):
+        load(None)  # type: ignore[arg-type]
