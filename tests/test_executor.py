@@ -225,8 +225,9 @@ def gone(process: int) -> bool:
 def test_an_interrupted_proof_leaves_no_process(how: signal.Signals) -> None:
     """Ctrl-C, as a terminal sends it to the whole group; and an end of the parent that it cannot handle."""
     with subprocess.Popen(
-        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-    ) as run:
+        [sys.executable, "-c", LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored in the background
+    ) as run:  # fmt: skip
         assert run.stdout is not None and run.stderr is not None
         assert run.stdout.readline().endswith(b"\n"), run.stderr.read()
         workers = children(run.pid)
