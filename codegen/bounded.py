@@ -17,6 +17,7 @@ import numpy as np
 from codegen.artefact import Artefact
 from codegen.draws import Array, Draw, Drawn, drawn, evaluator_of
 from codegen.errors import BuildError
+from codegen.real import shares
 from codegen.record import Check
 from codegen.rig import Rig
 from codegen.tables import rounded
@@ -92,8 +93,7 @@ def check_bounded(
     usable = bounds.usable
     with np.errstate(all="ignore"):
         error = np.abs(found - bounds.exact)
-        ratio = np.where(error == 0, 0, error / bounds.error)
-    ratio = np.where(usable, np.where(np.isnan(ratio), np.inf, ratio), 0)
+        ratio = np.where(usable, shares(error, bounds.error), 0)
     worst = int(np.argmax(ratio)) if len(ratio) else 0
     if len(ratio) and ratio[worst] > 1:
         raise BuildError(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from codegen.errors import BuildError
 from codegen.numeric import DIGITS, compare, degree
+from codegen.real import shares
 from codegen.record import Check
 from codegen.reference import evaluate, terms_of
 from codegen.relation import entries
@@ -161,10 +162,7 @@ def _said(rig: Rig, dense: Pattern, several: Worst, few: Worst, rough: float) ->
 
 def _within(rig: Rig, found: Array, exact: Array, error: Array, where: str) -> float:
     """The largest error as a fraction of its bound; BuildError where one is beyond it or rounds elsewhere."""
-    off = np.abs(found - exact)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(off == 0, 0, off / error)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    ratio = shares(np.abs(found - exact), error)
     worst = int(np.argmax(ratio))
     if ratio[worst] > 1:
         raise BuildError(

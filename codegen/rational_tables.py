@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
 from codegen.numeric import DIGITS, compare, degree
+from codegen.real import shares
 from codegen.record import Check
 from codegen.reference import evaluate, terms_of
 from codegen.relation import Family, Relation, entries
@@ -176,10 +177,7 @@ def _top(rig: Rig, exact: Exact, scale: int, single: Array, magnitudes: Array) -
 
 
 def _within(rig: Rig, found: Array, exact: Array, bound: Array, draw: int) -> float:
-    off = np.abs(found - exact)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(off == 0, 0, off / bound)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    ratio = shares(np.abs(found - exact), bound)
     worst = int(np.argmax(ratio))
     if ratio[worst] > 1:
         raise BuildError(

@@ -76,9 +76,7 @@ def check_real(claim: Claim, operands: Mapping[str, Array], computed: Array) -> 
     exact = evaluate(relation, data).reshape(-1)
     terms, bound = _bounds(relation, data, computed.dtype, wide)
     error = np.abs(computed.reshape(-1).astype(wide) - exact)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(error == 0, 0, error / bound)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
+    ratio = shares(error, bound)
     worst = int(np.argmax(ratio))
     return RealCheck(
         ok=bool((ratio <= 1).all()),
@@ -87,6 +85,13 @@ def check_real(claim: Claim, operands: Mapping[str, Array], computed: Array) -> 
         entry=entry_text(relation.result, worst),
         terms=int(terms.max()),
     )
+
+
+def shares(error: Array, bound: Array) -> Array:
+    """Each error as a fraction of its bound: 0 of nothing, infinite where either is no number."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.where(error == 0, 0, error / bound)
+    return np.where(np.isnan(ratio), np.inf, ratio)
 
 
 def _bounds(relation: Relation, data: Mapping[str, Array], dtype: Any, wide: Any) -> tuple[Array, Array]:

@@ -26,7 +26,6 @@ class Poly:
     __slots__ = ("terms",)
     refusals = 0
     """How often any symbol has been used as a number; a function may swallow the error, but not this."""
-    __array_priority__ = 1000.0
 
     def __init__(self, terms: Mapping[Monomial, Fraction | int]) -> None:
         self.terms = {m: c for m, c in terms.items() if c}

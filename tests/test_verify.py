@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 
 from derive.errors import LayerError
-from derive.layers.conv import Conv2d
+from derive.layers.conv import Conv1d, Conv2d
 from derive.verification import verify
 from derive.verify_poly import Poly, SymbolUse
 
@@ -246,6 +247,32 @@ def test_one_wrong_term_among_many_is_refuted() -> None:
 
     found = verify(last, Conv2d(1, 1, 2), (1, 1, 3, 3))
     assert not found.ok and "grad_weight" in found.report
+
+
+@pytest.mark.parametrize("number", [2, 0.5, np.int64(3), np.float64(0.25), Fraction(1, 3)])
+def test_arrays_and_symbols_meet_in_either_order(number: Any) -> None:
+    """One symbol with an array of symbols, or of numbers, as in dout[:, k, i, j] * w[k, c, a, b]."""
+    one, two = Poly.symbol(1), Poly.symbol(2)
+    symbols = np.array([one, two], object)
+    for left, right in ((symbols, two), (two, symbols)):
+        assert [p.text(str) for p in left * right] == ["1*2", "2*2"]
+        assert [p.text(str) for p in left + right] == ["1 + 2", "2*2"]
+    assert [p.text(str) for p in symbols - two] == ["1 + -1*2", "0"]
+    assert [p.text(str) for p in two - symbols] == ["-1*1 + 2", "0"]
+    for product in (np.array([3.0, 0.5]) * one, one * np.array([3.0, 0.5])):
+        assert [p.text(str) for p in product] == ["3*1", "1/2*1"]
+    assert (number * one).same(one * number) and Poly.of(number).same((number + one) - one)
+
+
+def test_a_batch_at_a_time_is_run_on_symbols() -> None:
+    def backward(dout: Any, x: Any, w: Any) -> Any:
+        dx, dw = x * 0, w * 0
+        for i, a in np.ndindex(dout.shape[2], w.shape[2]):
+            dx[:, 0, i + a] = dx[:, 0, i + a] + dout[:, 0, i] * w[0, 0, a]
+            dw[0, 0, a] = dw[0, 0, a] + (dout[:, 0, i] * x[:, 0, i + a]).sum()
+        return {"dx": dx, "dw": dw}
+
+    assert verify(backward, Conv1d(1, 1, 2, bias=False), (3, 1, 4)).label.startswith("THIS SIZE")
 
 
 def test_long_sums_begin_with_what_the_other_side_lacks() -> None:
