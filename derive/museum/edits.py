@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from derive.claim import Claim
-from derive.expr import Definition, Expr, Factor, Read, Sum, Tensor, entry_of, substitute
+from derive.expr import Definition, Expr, Factor, Partial, Read, Sum, Tensor, entry_of, substitute
 from derive.index import Condition, Form, Index, Within, Zero, name
 from derive.museum.exhibit import Edit, Sizes
 
@@ -134,7 +134,7 @@ def pruned(claim: Claim) -> Claim:
     while pending:
         for term in pending.pop().terms:
             for factor in term.factors:
-                reads = (entry_of(factor),) if entry_of(factor) else (factor.of, factor.wrt)  # type: ignore[union-attr]
+                reads = (factor.of, factor.wrt) if isinstance(factor, Partial) else (entry_of(factor),)
                 for title in {r.tensor.name for r in reads if isinstance(r, Read)} - needed:
                     needed.add(title)
                     if (definition := claim.setting.definition(title)) is not None:
