@@ -10,6 +10,7 @@ indexing, strings, the preprocessor) is refused by name and line. What stands ar
 
 from __future__ import annotations
 
+import re
 import tokenize
 from dataclasses import dataclass, field
 
@@ -72,8 +73,15 @@ def _function(head: Line, body: list[Line], others: set[str]) -> Function:
     return Function(name, [head, *body])
 
 
+SHARED = re.compile(r'for thread in prange \( (\d+) , num_threads = (\d+) , schedule = "static" \) :')
+"""The one way to share the turns of a part out among threads."""
+
+
 def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
     words = line.words
+    shared = SHARED.fullmatch(" ".join(words))
+    if shared and shared[1] == shared[2] and function.kinds.get("thread") == "whole":
+        return
     if words[0] == "cdef":
         _declare(function, line)
         if taken := (OPS | WORDS | kernels) & set(function.kinds):

@@ -35,6 +35,14 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "v_fma": ("V", "vvv"),
     "v_add": ("V", "vv"),
     "v_sum": ("E", "v"),
+    "v_load_span": ("V", "pnn"),
+    "v_even": ("V", "vv"),
+    "v_odd": ("V", "vv"),
+    "v_zip_low": ("V", "vv"),
+    "v_zip_high": ("V", "vv"),
+    "v_held": ("V", "v"),
+    "v_transpose": ("", "ppnn"),
+    "e_prefetch": ("", "p"),
     "e_index": ("E", "i"),
     "v_index": ("V", "ii"),
     "e_rational": ("E", "nn"),
@@ -47,7 +55,12 @@ i an integer or a form over loop names.
 
 `larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
 and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of
-`derive.functions` with its parameters; `rational` is the constant n / d.
+`derive.functions` with its parameters; `rational` is the constant n / d. `v_held(x)` is x, in a register;
+`v_load_span(p, f, n)` is zero but for lanes f .. f + n - 1, which are p[0] .. p[n - 1]; `v_even` and `v_odd`
+are every second element of two vectors end to end, `v_zip_low` and `v_zip_high` the two halves of what has
+its two arguments as every second element;
+`v_transpose(to, from, m, n)` copies a block of lanes by lanes, to[i * m + j] = from[j * n + i];
+`e_prefetch` is a hint without effect on values, whose address need not lie in its buffer.
 """
 
 RATIONAL = frozenset({"e_rational", "v_rational"})
@@ -66,12 +79,16 @@ class Buffer:
 
     `copied` says that a part of the workspace holds operand entries and zeros alone: lanes that are not used
     may then read whatever lies beside a row. Sums there belong to one entry each and must be read once.
+    `own` says that each thread has one (`count` elements apart); `packed` that it holds the weight laid out
+    anew, written by parts named "pack..." alone and read by the others.
     """
 
     name: str
     count: int
     offset: int | None = None
     copied: bool = False
+    own: bool = False
+    packed: bool = False
 
     @property
     def scratch(self) -> bool:
@@ -190,6 +207,27 @@ class Loop:
 
 
 @dataclass(frozen=True)
+class Part:
+    """A loop over 0 .. count - 1 as a function of its own, which threads may share out.
+
+    The turns are independent: no turn reads what another writes, and a buffer with `own` is another one for
+    each thread. Names of values and places in the body belong to the function.
+
+    Attributes:
+        name: the function's, unique in the kernel; "pack" in front says that it reads the weight alone and
+            writes the buffer that has `packed`.
+        index: the loop's.
+        shared: whether threads may share it.
+    """
+
+    name: str
+    index: str
+    count: int
+    body: tuple[Statement, ...]
+    shared: bool = True
+
+
+@dataclass(frozen=True)
 class If:
     """The body where every condition holds; conditions are on integers only."""
 
@@ -197,7 +235,7 @@ class If:
     body: tuple[Statement, ...]
 
 
-Statement = Comment | Assign | Do | Place | Limit | Branch | Loop | If
+Statement = Comment | Assign | Do | Place | Limit | Branch | Loop | Part | If
 
 
 @dataclass(frozen=True)
@@ -211,6 +249,7 @@ class Kernel:
         notes: what the schedule chose, one sentence each.
         constants: operands that the layer fills, by name: the coefficients and parameters of its claim.
         kept: parts of the scratch that hold a result when the kernel is done (codes of entries taken).
+        threads: that share the turns of its parts.
     """
 
     name: str
@@ -223,18 +262,20 @@ class Kernel:
     notes: tuple[str, ...] = ()
     constants: Mapping[str, tuple[Fraction, ...]] = field(default_factory=dict)
     kept: tuple[Buffer, ...] = ()
+    threads: int = 1
 
     @property
     def workspace(self) -> int:
         """Elements of workspace."""
-        return max(((b.offset or 0) + b.count for b in self.scratch), default=0)
+        ends = ((b.offset or 0) + b.count * (self.threads if b.own else 1) for b in self.scratch)
+        return max(ends, default=0)
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:
     """Every statement, outer ones first."""
     for statement in body:
         yield statement
-        if isinstance(statement, Loop | If):
+        if isinstance(statement, Loop | Part | If):
             yield from statements(statement.body)
 
 

@@ -15,6 +15,7 @@ from codegen.opening import beneath, book, expression
 from codegen.scheduled import Scheduler, nest
 from codegen.schedules.choose import schedule
 from codegen.schedules.nest import Access, Target, Term
+from codegen.specialised import Candidate, candidates
 from codegen.stage import Layout, address, extents, filled, inside
 from codegen.wide import checked
 from derive.claim import Claim
@@ -46,12 +47,23 @@ def lower(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> Ker
     Raises:
         BuildError: an unknown function, more factors than a schedule takes, or a number too large to write.
     """
+    return ranked(key, claim, target, facts)[0].kernel
+
+
+def ranked(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> list[Candidate]:
+    """The kernels that compute the right side of a claim, cheapest first by the model; see `lower`."""
     if not linear(claim, facts):
-        return checked(Curved(kernel_name(key), claim, target, facts).kernel())
+        return [Candidate(checked(Curved(kernel_name(key), claim, target, facts).kernel()), 0.0)]
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
     inputs = {t.name: t for t in claim.setting.inputs}
-    dealt = _Lowering(key, claim, target, helpers, inputs).kernel()
-    return checked(dealt or _Lowering(key, claim, target, helpers, inputs, may_deal=False).sure())
+    found = candidates(kernel_name(key), key, claim, helpers, target)
+    dealt = _Lowering(key, claim, target, helpers, inputs)
+    general, lowering = dealt.kernel(), dealt
+    if general is None:
+        lowering = _Lowering(key, claim, target, helpers, inputs, may_deal=False)
+        general = lowering.sure()
+    found.append(Candidate(general, lowering.cost))
+    return [replace(c, kernel=checked(c.kernel)) for c in sorted(found, key=lambda c: c.cost)]
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,12 @@ class _Lowering:
             notes,
         )
 
+    @property
+    def cost(self) -> float:
+        """Cycles by the model: the sums, and helpers filled at half a vector a cycle."""
+        copied = sum(b.count for b, _ in self.scratch.values())
+        return sum(self.scheduler.costs) + 2 * copied / self.target.lanes
+
     def operand_names(self) -> list[str]:
         """grad_output first, the others in the order of the setting."""
         return sorted((n for n in self.inputs if n in self.used), key=lambda n: n != "grad_output")
@@ -170,6 +188,7 @@ class _Lowering:
         best = schedule(found.collapsed(), self.target) if found is not None else None
         if best is None:
             return None
+        self.scheduler.costs.append(best.cost())
         return (Comment(best.note()), *best.statements(self.scheduler.numbers)), (best.note(),)
 
     def term(self, term: Sum, free: Mapping[str, int]) -> Term:

@@ -74,7 +74,7 @@ def check_around(head: Line, body: list[Line]) -> None:
         _check_extern(head, body)
     elif head.words[0] == "def":
         _check_entry(head, body)
-    elif not head.said or body:
+    elif not (head.said or head.words == ("from", "cython", ".", "parallel", "cimport", "prange")) or body:
         raise refusal(head, head.words[0], "declarations and entries of the template only")
 
 

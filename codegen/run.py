@@ -26,6 +26,7 @@ from codegen.loops import (
     Kernel,
     Limit,
     Loop,
+    Part,
     Place,
     Pointer,
     Statement,
@@ -128,6 +129,10 @@ class Machine:
                     self.integers[statement.name] = self.limit(statement)
                 case Loop(name, start, stop, step, inner):
                     for value in range(self.end(start), self.end(stop), step):
+                        self.integers[name] = value
+                        self.execute(inner)
+                case Part(_, name, count, inner):
+                    for value in range(count):
                         self.integers[name] = value
                         self.execute(inner)
                 case If(conditions, inner):
@@ -246,6 +251,34 @@ class Machine:
 
     def v_add(self, left: list[Any], right: list[Any]) -> list[Any]:
         return [a + b for a, b in zip(left, right, strict=True)]
+
+    def v_load_span(self, pointer: Any, first: int, count: int) -> list[Any]:
+        after = self.lanes - first - count
+        return [self.zero] * first + self.read(pointer, count) + [self.zero] * after
+
+    def v_even(self, one: list[Any], two: list[Any]) -> list[Any]:
+        return [*one, *two][::2]
+
+    def v_odd(self, one: list[Any], two: list[Any]) -> list[Any]:
+        return [*one, *two][1::2]
+
+    def v_zip_low(self, one: list[Any], two: list[Any]) -> list[Any]:
+        return [x for pair in zip(one, two, strict=True) for x in pair][: self.lanes]
+
+    def v_zip_high(self, one: list[Any], two: list[Any]) -> list[Any]:
+        return [x for pair in zip(one, two, strict=True) for x in pair][self.lanes :]
+
+    def v_held(self, value: list[Any]) -> list[Any]:
+        return value
+
+    def v_transpose(self, into: Any, origin: Any, rows: int, columns: int) -> None:
+        data, name, at = origin
+        for i in range(self.lanes):
+            line = self.read((data, name, at + i), self.lanes, columns)
+            self.write((into[0], into[1], into[2] + i * rows), line)
+
+    def e_prefetch(self, pointer: Any) -> None:
+        pass
 
     def v_sum(self, value: list[Any]) -> Any:
         total = value[0]

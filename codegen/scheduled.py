@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
 from codegen.loops import Comment, Statement
@@ -14,6 +14,7 @@ from codegen.schedules.flat import Flat
 from codegen.schedules.lanes import Lanes
 from codegen.schedules.nest import SUM, Access, Ending, Nest, Target, Term
 from codegen.schedules.picked import Picked, picked
+from codegen.schedules.woven import Woven, woven
 from codegen.stage import zeros
 
 SMALL_BOX = 8
@@ -26,6 +27,8 @@ class Scheduler:
 
     target: Target
     numbers: Iterator[int]
+    costs: list[float] = field(default_factory=list)
+    """Cycles of what was scheduled so far."""
 
     def scheduled(
         self, out: Access, free: Mapping[str, int], terms: Sequence[Term], ending: Ending = SUM
@@ -41,11 +44,12 @@ class Scheduler:
             body += zeros(out.buffer, self.target.lanes)
         for box in cut:
             best = self.best(box, _work(box) * SMALL_BOX >= most)
+            self.costs.append(best.cost())
             body += (Comment(best.note()), *best.statements(self.numbers))
             notes.append(best.note())
         return body, tuple(dict.fromkeys(notes))
 
-    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip | Picked:
+    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip | Picked | Woven:
         """The cheapest schedule of a box; a box with little to do gets no tile, whose text is long."""
         small = collapsed(box) if box.ending.curved else box
         clip = clipped(small.out, small.free, small.terms, self.target, small.ending)
@@ -56,7 +60,10 @@ class Scheduler:
             tile = schedule(found.collapsed(), self.target)
         elif summed and len(box.terms) == 1:
             tile = picked(box.out, box.free, box.terms[0], self.target)
-        return tile if tile is not None and tile.cost() <= clip.cost() else clip
+        thin = collapsed(box)
+        wove = woven(thin.out, thin.free, thin.terms, self.target, thin.ending) if tiled else None
+        known: list[Flat | Lanes | Clip | Picked | Woven] = [s for s in (tile, wove) if s is not None]
+        return min((*known, clip), key=lambda s: s.cost())
 
 
 def mostly_empty(cut: Sequence[Box]) -> bool:

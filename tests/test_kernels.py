@@ -152,7 +152,7 @@ def test_one_name_has_one_type() -> None:
 
     body = (Assign("a", Call("e_zero")), Assign("a", Call("v_zero")))
     with pytest.raises(ValueError, match="both E and V"):
-        printer.declarations(Kernel("output", Buffer("out", 1), (), (), body))
+        printer.kernel_text(Kernel("output", Buffer("out", 1), (), (), body))
 
 
 # ---------------------------------------------------------------- templates are outlines

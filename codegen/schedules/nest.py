@@ -12,11 +12,20 @@ from derive.index import Condition, Form, name
 
 @dataclass(frozen=True)
 class Target:
-    """What a schedule may use: lanes of a vector, registers, and how many of them may be accumulators."""
+    """What a schedule may use: lanes of a vector, registers, and how many of them may be accumulators.
+
+    Attributes:
+        element: bytes of an element.
+        threads: that share the parts of a kernel.
+        accuracy: "strict", "balanced" or "relaxed": what rounding a schedule may do (README, accuracy).
+    """
 
     lanes: int
     accumulators: int
     registers: int
+    element: int = 4
+    threads: int = 1
+    accuracy: str = "strict"
 
 
 @dataclass(frozen=True)

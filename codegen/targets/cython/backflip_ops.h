@@ -21,8 +21,14 @@
  *   V v_load_part(const E *p, int n)   void v_store_part(E *p, V x, int n)   [first n lanes; rest exact zero]
  *   V v_load_strided(const E *p, ptrdiff_t stride)                   [lane i is p[i * stride]]
  *   void v_store_strided(E *p, V x, int n, ptrdiff_t stride)         [p[i * stride] is lane i, for i < n]
+ *   V v_load_span(const E *p, int f, int n)   [lane f + i is p[i], for i < n; the other lanes exact zero]
+ *   V v_even(V a, V b)   V v_odd(V a, V b)    [of a, b end to end the elements 0, 2, ..  and 1, 3, ..]
+ *   V v_zip_low(V a, V b)   V v_zip_high(V a, V b)   [a0 b0 a1 b1 ..: the first and the second half of it]
  *   V v_splat(const E *p)              [every lane is *p]
  *   V v_fma(V acc, V a, V b)           V v_add(V a, V b)             E v_sum(V x)   [all lanes added]
+ *   V v_held(V x)                      [x; in shipped builds it then is in a register and not read again]
+ *   void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n)   [to[i * m + j] = from[j * n + i], i, j < lanes]
+ *   void e_prefetch(const E *p)        [a hint; p may be any address]
  *   E e_index(ptrdiff_t n)             V v_index(ptrdiff_t n, ptrdiff_t m)   [n; lane i is n + i * m]
  *   E e_rational(n, d)                 V v_rational(n, d)            [n / d of two literals, see elem_rational.h]
  *   E e_sub(E a, E b)  E e_mul(E a, E b)   V v_sub(V a, V b)  V v_mul(V a, V b)   [never fused]
@@ -84,6 +90,8 @@ static inline void bf_branch(int id) { (void)id; }
 #else
 #include "elem_number.h"
 #endif
+
+#include "elem_moves.h"
 
 #define BF_ELEMENT_BYTES ((ptrdiff_t)sizeof(E))
 

@@ -22,12 +22,13 @@ from codegen.loops import (
     Kernel,
     Limit,
     Loop,
+    Part,
     Place,
     Pointer,
     Statement,
     calls,
-    statements,
 )
+from codegen.targets.cython.parts import Function, functions, packed_count, packed_operands, turns
 from derive.index import Condition, Form, Zero
 
 if TYPE_CHECKING:
@@ -48,18 +49,34 @@ class ArrayText:
 
 
 @dataclass(frozen=True)
-class KernelText:
-    """Everything a template says about one kernel, already text."""
+class FunctionText:
+    """One function, already text."""
 
     name: str
     parameters: str
-    arguments: str
-    pointers: str
-    counts: str
     comments: tuple[str, ...]
     declarations: str
     body: str
+
+
+@dataclass(frozen=True)
+class EntryText:
+    """One function that Python can call, already text."""
+
+    name: str
+    target: str
+    arguments: str
+    pointers: str
+    counts: str
     arrays: tuple[ArrayText, ...]
+
+
+@dataclass(frozen=True)
+class KernelText:
+    """Everything a template says about one kernel, already text."""
+
+    functions: tuple[FunctionText, ...]
+    entries: tuple[EntryText, ...]
 
 
 def module_text(title: str, facts: Sequence[str], kernels: Sequence[Kernel]) -> str:
@@ -67,7 +84,8 @@ def module_text(title: str, facts: Sequence[str], kernels: Sequence[Kernel]) -> 
     template = environment().get_template("module.pyx.jinja")
     shown = [kernel_text(k) for k in kernels]
     facts = [line for fact in facts for line in wrapped(fact, WIDTH - 2)]
-    parts = {"title": title, "facts": facts, "kernels": shown, "further": further(kernels)}
+    shared = any("prange(" in f.body for k in shown for f in k.functions)
+    parts = {"title": title, "facts": facts, "kernels": shown, "further": further(kernels), "shared": shared}
     bare = template.render(**parts, digest="")
     return template.render(**parts, digest=digest(bare))
 
@@ -91,21 +109,52 @@ def environment() -> Environment:
 
 
 def kernel_text(kernel: Kernel) -> KernelText:
-    names = [b.name for b in kernel.operands]
-    arrays = [ArrayText("out", kernel.out.count, 1, 0)]
-    arrays += [ArrayText(b.name, b.count, 0, 0) for b in kernel.operands]
-    arrays += [ArrayText("workspace", kernel.workspace, 1, 1)]
+    written = functions(kernel)
     return KernelText(
-        kernel.name,
-        ", ".join(["E* out", *(f"const E* {n}" for n in names), "E* workspace"]),
-        ", ".join(["out", *names, "workspace"]),
+        tuple(_function(kernel, f, comments(kernel) if f.name == kernel.name else []) for f in written),
+        tuple(_entry(f.name, *arrays_of(kernel, f.name)) for f in written if f.entry),
+    )
+
+
+def arrays_of(kernel: Kernel, name: str) -> tuple[ArrayText, ...]:
+    """The arrays that an entry takes: what it writes, operands, workspace."""
+    scratch = ArrayText("workspace", kernel.workspace, 1, 1)
+    if name == f"pack_{kernel.name}":
+        weight = next(b for b in kernel.operands if b.name == "weight")
+        return (
+            ArrayText("packed", packed_count(kernel), 1, 0),
+            ArrayText(weight.name, weight.count, 0, 0),
+            scratch,
+        )
+    operands = packed_operands(kernel) if name == f"packed_{kernel.name}" else kernel.operands
+    out = ArrayText("out", kernel.out.count, 1, 0)
+    return (out, *(ArrayText(b.name, b.count, 0, 0) for b in operands), scratch)
+
+
+def _entry(name: str, *arrays: ArrayText) -> EntryText:
+    return EntryText(
+        name,
+        arrays[0].name,
+        ", ".join(a.name for a in arrays),
         ", ".join(f"{a.name}_at" for a in arrays),
         ", ".join(f"{a.name} {a.count}" for a in arrays),
-        tuple(comments(kernel)),
-        "\n".join(declarations(kernel)),
-        "\n".join(lines(kernel.body)),
-        tuple(arrays),
+        arrays,
     )
+
+
+def _function(kernel: Kernel, function: Function, said: list[str]) -> FunctionText:
+    declared = [*function.places]
+    for kind, names in function.names:
+        declared += _wrapped(f"cdef {kind} ", list(names))
+    body = [*function.lines, *(line for s in function.body for line in _placed(kernel, s))]
+    return FunctionText(
+        function.name, ", ".join(function.parameters), tuple(said), "\n".join(declared), "\n".join(body)
+    )
+
+
+def _placed(kernel: Kernel, statement: Statement) -> list[str]:
+    """A statement of a kernel's main function; a part is called."""
+    return turns(kernel, statement) if isinstance(statement, Part) else _lines(statement)
 
 
 def comments(kernel: Kernel) -> list[str]:
@@ -119,25 +168,6 @@ def wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(
         text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-
-
-def declarations(kernel: Kernel) -> list[str]:
-    """All names a kernel uses, declared once; a name has one type. Raises ValueError where it has two."""
-    kinds = {b.name: "E*" for b in (kernel.out, *kernel.operands, *kernel.scratch)}
-    for statement in statements(kernel.body):
-        match statement:
-            case Assign(title, call):
-                pair = (title, call.kind)
-            case Place(title) | Loop(title) | Limit(title):
-                pair = (title, "Py_ssize_t")
-            case _:
-                continue
-        if kinds.setdefault(*pair) != pair[1]:
-            raise ValueError(f"{kernel.name}: {title} is both {kinds[title]} and {pair[1]}")
-    found = [f"cdef E* {b.name} = workspace + {b.offset}" for b in kernel.scratch]
-    for kind in ("Py_ssize_t", "E", "V"):
-        found += _wrapped(f"cdef {kind} ", sorted(n for n, k in kinds.items() if k == kind))
-    return found
 
 
 def _wrapped(head: str, names: list[str]) -> list[str]:
@@ -173,6 +203,8 @@ def _lines(statement: Statement) -> list[str]:
             return [f"for {title} in range({_range(start, stop, step)}):", *_indented(body)]
         case If(conditions, body):
             return [f"if {' and '.join(map(condition_text, conditions))}:", *_indented(body)]
+        case Part(title):
+            raise ValueError(f"part {title} stands inside another statement")
 
 
 def _limit(limit: Limit) -> list[str]:
@@ -214,7 +246,16 @@ COMMON = frozenset(
 def further(kernels: Sequence[Kernel]) -> list[str]:
     """Declarations of the operations that kernels use beside the common ones."""
     used = {c.operation for k in kernels for c in calls(k.body)} - COMMON
-    return [f"{OPERATIONS[o][0]} {o}({', '.join(TYPES[t] for t in OPERATIONS[o][1])})" for o in sorted(used)]
+    return [f"{OPERATIONS[o][0] or 'void'} {o}({_types(o)})" for o in sorted(used)]
+
+
+def _types(operation: str) -> str:
+    """The types of an operation's arguments; what has no result stores through its first one."""
+    result, arguments = OPERATIONS[operation]
+    types = [TYPES[a] for a in arguments]
+    if not result and operation != "e_prefetch":
+        types[0] = "E*"
+    return ", ".join(types)
 
 
 def _argument(argument: Argument) -> str:

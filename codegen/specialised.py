@@ -1,0 +1,131 @@
+"""Owns kernels made of specialised schedules: plans for contractions, their scratch laid out, their parts in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+from codegen.contraction import contractions
+from codegen.loops import Buffer, Comment, Kernel, Part, Statement
+from codegen.opening import Helpers, beneath
+from codegen.schedules.families import plans, plans_of_phases
+from codegen.schedules.nest import Target
+from codegen.schedules.planned import Plan, Room
+from codegen.schedules.problem import Contraction
+from codegen.stage import zeros
+from derive.claim import Claim
+
+LINE = 16
+"""Elements that scratch is aligned to; the workspace itself begins at a cache line."""
+SHARED_FROM = 2_000_000
+"""Products below which a kernel stays on one thread: starting another costs more than it saves."""
+MOST_WORKSPACE = 2**28
+"""Elements of workspace beyond which a plan is not taken."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A kernel and the cycles that the model expects of it."""
+
+    kernel: Kernel
+    cost: float
+
+
+def candidates(name: str, key: str, claim: Claim, helpers: Helpers, target: Target) -> list[Candidate]:
+    """Kernels of a right side that is a contraction, cheapest first by the model; none where it is not."""
+    problems = contractions(key, claim, helpers)
+    if not problems:
+        return []
+    found = [
+        Candidate(_kernel(name, claim, helpers, target, problems, chosen), sum(p.cost() for p in chosen))
+        for chosen in _choices(problems, target)
+    ]
+    fitting = [c for c in found if c.kernel.workspace <= MOST_WORKSPACE]
+    return sorted(fitting, key=lambda c: c.cost)
+
+
+def _choices(problems: tuple[Contraction, ...], target: Target) -> Iterator[tuple[Plan, ...]]:
+    """Plans that together compute everything: one for all phases, or the cheapest of each."""
+    if len(problems) == 1:
+        yield from ((plan,) for plan in plans(problems[0], target))
+        return
+    yield from ((plan,) for plan in plans_of_phases(problems, target))
+    each = [min(plans(p, target), key=lambda plan: plan.cost(), default=None) for p in problems]
+    if all(each):
+        yield tuple(plan for plan in each if plan is not None)
+
+
+def _kernel(
+    name: str,
+    claim: Claim,
+    helpers: Helpers,
+    target: Target,
+    problems: tuple[Contraction, ...],
+    chosen: tuple[Plan, ...],
+) -> Kernel:
+    result = getattr(problems[0], problems[0].result).buffer
+    scratch = _laid_out(chosen, target)
+    numbers = count(1)
+    body: list[Statement] = []
+    if _computed(problems) < result.count:
+        body += zeros(result, target.lanes)
+    for number, plan in enumerate(chosen):
+        room = Room(scratch[number], numbers, f"{number}_" if len(chosen) > 1 else "")
+        body += [Comment(plan.note()), *plan.statements(room)]
+    products = sum(p.products for p in problems)
+    small = products < SHARED_FROM
+    body = [replace(s, shared=False) if isinstance(s, Part) and small else s for s in body]
+    mentioned = beneath(claim.right.body, helpers)
+    return Kernel(
+        name,
+        result,
+        _operands(claim, problems),
+        tuple(b for held in scratch for b in held.values()),
+        tuple(body),
+        f"{claim.left} = {claim.right}",
+        tuple(str(d) for d in claim.setting.definitions if d.tensor.name in mentioned),
+        tuple(dict.fromkeys(plan.note() for plan in chosen)),
+        threads=1 if small else target.threads,
+    )
+
+
+def _computed(problems: Sequence[Contraction]) -> int:
+    """Entries of the result that some contraction computes."""
+    if problems[0].result == "weight":
+        return sum(p.groups * p.outs * p.ins * p.taps for p in problems)
+    return sum(p.batch * p.groups * p.outs * p.places for p in problems)
+
+
+def _operands(claim: Claim, problems: Sequence[Contraction]) -> tuple[Buffer, ...]:
+    """grad_output first, the others in the order of the setting."""
+    first = problems[0]
+    held = {o.buffer.name: o.buffer for o in (first.out, first.image, first.weight, first.bias) if o}
+    names = [t.name for t in claim.setting.inputs if t.name in held]
+    return tuple(held[n] for n in sorted(names, key=lambda n: n != "grad_output"))
+
+
+def _laid_out(chosen: tuple[Plan, ...], target: Target) -> list[Mapping[str, Buffer]]:
+    """The scratch of every plan: what holds packed weights first, then the rest, each at a cache line.
+
+    Scratch of one plan that no other reads is used again by the next; packed weights are not.
+    """
+    packed_end = 0
+    found: list[dict[str, Buffer]] = [{} for _ in chosen]
+    for number, plan in enumerate(chosen):
+        for s in (s for s in plan.scratch() if s.packed):
+            title = f"{s.name}_{number}" if len(chosen) > 1 else s.name
+            found[number][s.name] = Buffer(title, s.count, packed_end, s.copied, s.own, True)
+            packed_end += _line(s.count)
+    for number, plan in enumerate(chosen):
+        end = packed_end
+        for s in (s for s in plan.scratch() if not s.packed):
+            title = f"{s.name}_{number}" if len(chosen) > 1 else s.name
+            size = _line(s.count)
+            found[number][s.name] = Buffer(title, size if s.own else s.count, end, s.copied, s.own)
+            end += size * (target.threads if s.own else 1)
+    return list(found)
+
+
+def _line(elements: int) -> int:
+    return -(-elements // LINE) * LINE
