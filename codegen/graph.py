@@ -11,6 +11,7 @@ import numpy as np
 
 from codegen.call import Kernel
 from codegen.call import build as build_layer
+from codegen.fused import joined
 from codegen.operands import Array, Wanted
 from derive.errors import LayerError
 from derive.graph import Graph
@@ -48,9 +49,14 @@ def build_graph(
     training: bool = False,
     **options: Any,
 ) -> GraphKernel:
-    """The kernels of a graph's nodes; equal layers at equal shapes are compiled once."""
+    """The kernels of a graph's nodes; equal layers at equal shapes are compiled once.
+
+    Without gradients (wrt=()) an activation that is all that reads a layer's output is in that layer's kernel.
+    """
     made = plan(graph, shapes, training)
     names = wanted(made, wrt)
+    if not names and not training:
+        made = joined(made)
     needed = behind(made, names)
     kernels: dict[str, Kernel] = {}
     known: dict[tuple[Any, ...], Kernel] = {}

@@ -15,7 +15,7 @@ from codegen.opening import beneath, book, expression
 from codegen.scheduled import Scheduler, nest
 from codegen.schedules.choose import schedule
 from codegen.schedules.nest import Access, Target, Term
-from codegen.specialised import Candidate, candidates
+from codegen.specialised import Candidate, applied, candidates
 from codegen.stage import Layout, address, extents, filled, inside
 from codegen.wide import checked
 from derive.claim import Claim
@@ -52,9 +52,12 @@ def lower(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> Ker
 
 def ranked(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> list[Candidate]:
     """The kernels that compute the right side of a claim, cheapest first by the model; see `lower`."""
-    if not linear(claim, facts):
-        return [Candidate(checked(Curved(kernel_name(key), claim, target, facts).kernel()), 0.0)]
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
+    if not linear(claim, facts):
+        found = applied(kernel_name(key), claim, helpers, target, facts.parameters)
+        if not found:
+            found = [Candidate(Curved(kernel_name(key), claim, target, facts).kernel(), 0.0)]
+        return [replace(c, kernel=checked(c.kernel)) for c in found]
     inputs = {t.name: t for t in claim.setting.inputs}
     found = candidates(kernel_name(key), key, claim, helpers, target)
     dealt = _Lowering(key, claim, target, helpers, inputs)

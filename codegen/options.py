@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from codegen.errors import BuildError
 from derive.errors import LayerError
 from derive.layers.base import Layer
@@ -9,6 +11,13 @@ from derive.layers.base import Layer
 DTYPES = ("float32", "float64")
 LEVELS = ("fast", "exact")
 TIERS = ("strict", "balanced", "relaxed")
+SWITCH = "BACKFLIP_TUNE"
+"""Environment variable; "0" makes every build take the model's choice, as tune=False does."""
+
+
+def tunes(asked: bool) -> bool:
+    """Whether schedules are timed: where it was asked for and the environment does not forbid it."""
+    return asked and os.environ.get(SWITCH, "1") != "0"
 
 
 def check_options(layer: object, *, dtype: str, validate: str, accuracy: str, threads: int) -> None:

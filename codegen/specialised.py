@@ -1,25 +1,32 @@
-"""Owns kernels made of specialised schedules: plans for contractions, their scratch laid out, their parts in order."""
+"""Owns kernels made of specialised schedules: plans for contractions, their scratch, their parts in order."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import count
 
 from codegen.contraction import contractions
-from codegen.loops import Buffer, Comment, Kernel, Part, Statement
+from codegen.facts import linear
+from codegen.loops import Buffer, Comment, Kernel, Part, Pointer, Statement
 from codegen.opening import Helpers, beneath
 from codegen.schedules.families import plans, plans_of_phases
-from codegen.schedules.nest import Target
+from codegen.schedules.nest import Function, Target
 from codegen.schedules.planned import Plan, Room
 from codegen.schedules.problem import Contraction
 from codegen.stage import zeros
 from derive.claim import Claim
+from derive.expr import Apply
+from derive.functions import PARAMETERS
+from derive.index import Form
 
 LINE = 16
 """Elements that scratch is aligned to; the workspace itself begins at a cache line."""
 SHARED_FROM = 2_000_000
 """Products below which a kernel stays on one thread: starting another costs more than it saves."""
+CONSTANTS = "constants"
+"""The operand that holds the parameters of functions."""
 MOST_WORKSPACE = 2**28
 """Elements of workspace beyond which a plan is not taken."""
 
@@ -37,6 +44,46 @@ def candidates(name: str, key: str, claim: Claim, helpers: Helpers, target: Targ
     problems = contractions(key, claim, helpers)
     if not problems:
         return []
+    return _ranked(name, claim, helpers, target, problems)
+
+
+def applied(
+    name: str, claim: Claim, helpers: Helpers, target: Target, parameters: Mapping[str, Fraction]
+) -> list[Candidate]:
+    """Kernels of a right side that is a function of each entry of a contraction, cheapest first."""
+    term = claim.right.body.terms[0]
+    factor = term.factors[0] if len(term.factors) == 1 == len(claim.right.body.terms) else None
+    if not isinstance(factor, Apply) or factor.of.tensor.name not in helpers or term.coefficient != 1:
+        return []
+    inner = helpers[factor.of.tensor.name]
+    if term.indices or term.conditions or inner.indices != claim.right.indices:
+        return []
+    before = replace(claim, right=inner, left=inner.body)
+    if not linear(before):
+        return []
+    values = tuple(parameters[p] for p in PARAMETERS[factor.function])
+    held = Buffer(CONSTANTS, len(values))
+    places = tuple(Pointer(held, Form.of(i)) for i in range(len(values)))
+    after = Function(factor.function, places)
+    problems = tuple(replace(p, after=after) for p in contractions("output", before, helpers))
+    if not problems or _computed(problems) < problems[0].out.buffer.count:
+        return []
+    found = _ranked(name, claim, helpers, target, problems)
+    if not values:
+        return found
+    return [
+        replace(
+            c,
+            kernel=replace(c.kernel, operands=(*c.kernel.operands, held), constants={CONSTANTS: values}),
+        )
+        for c in found
+    ]
+
+
+def _ranked(
+    name: str, claim: Claim, helpers: Helpers, target: Target, problems: tuple[Contraction, ...]
+) -> list[Candidate]:
+    """The kernels of all choices of plans, cheapest first by the model."""
     found = [
         Candidate(_kernel(name, claim, helpers, target, problems, chosen), sum(p.cost() for p in chosen))
         for chosen in _choices(problems, target)

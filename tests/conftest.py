@@ -21,6 +21,7 @@ def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cache = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "backflip-cache"
     cache.mkdir(exist_ok=True)
     os.environ["BACKFLIP_CACHE"] = str(cache)
+    os.environ["BACKFLIP_TUNE"] = "0"
     return cache
 
 

@@ -1,0 +1,165 @@
+"""Owns the choice among candidate kernels: the model's order, or the shortest of a few timed runs.
+
+Candidates of one right side are different texts of the same equation; whichever is taken is validated afterwards
+as if it were the only one. A timed choice differs from machine to machine and from run to run; the model's does
+not. Times are of the compiled kernels alone, warm, on random normal operands.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codegen import compile
+from codegen.artefact import SHIPPED_ELEMENT
+from codegen.compile import Isa
+from codegen.loops import Kernel
+from codegen.specialised import Candidate
+from codegen.targets.cython.parts import packed_count
+from codegen.targets.cython.printer import module_text
+
+MOST_TIMED = 4
+"""Candidates of one kernel that are timed."""
+WORTH_A_TRY = 3.0
+"""How many times the cost of the cheapest a candidate may have by the model to be timed."""
+SECONDS = 0.03
+"""Time spent on one candidate."""
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One candidate: what it says of itself, cycles by the model, and seconds where it was timed."""
+
+    note: str
+    cost: float
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A kernel, why it was taken, and the others."""
+
+    kernel: Kernel
+    tried: tuple[Tried, ...]
+
+    @property
+    def said(self) -> str:
+        """For the text of the module."""
+        first, *others = self.tried
+        if first.seconds is None:
+            return f"{self.kernel.name}: the least of {len(self.tried)} by the model, {first.cost:.3g} cycles"
+        listed = "; ".join(f"{t.note} {_microseconds(t)}" for t in others)
+        return f"{self.kernel.name}: the quickest when built, {_microseconds(first)}; before {listed}"
+
+
+def _microseconds(tried: Tried) -> str:
+    return f"{(tried.seconds or 0) * 1e6:.3g} us (model {tried.cost:.3g} cycles)"
+
+
+def choose(ranked: Mapping[str, Sequence[Candidate]], isa: Isa, dtype: str, *, tune: bool) -> list[Choice]:
+    """One kernel for every key, in order.
+
+    Args:
+        ranked: by key its candidates, cheapest first by the model.
+        tune: whether the best few are compiled and timed.
+
+    Raises BuildError where a tool fails.
+    """
+    tried = {key: _worth(found) if tune else list(found[:1]) for key, found in ranked.items()}
+    several = {key: found for key, found in tried.items() if len(found) > 1}
+    seconds = timed([c for found in several.values() for c in found], isa, dtype) if several else []
+    choices, at = [], 0
+    for key, found in tried.items():
+        if key in several:
+            own = seconds[at : at + len(found)]
+            at += len(found)
+            order = sorted(range(len(found)), key=own.__getitem__)
+            listed = [Tried(_note(found[i]), found[i].cost, own[i]) for i in order]
+            choices.append(Choice(found[order[0]].kernel, tuple(listed)))
+        else:
+            listed = [Tried(_note(c), c.cost, None) for c in ranked[key]]
+            choices.append(Choice(found[0].kernel, tuple(listed)))
+    return choices
+
+
+def _note(candidate: Candidate) -> str:
+    return "; ".join(candidate.kernel.notes)
+
+
+def _worth(found: Sequence[Candidate]) -> list[Candidate]:
+    """The cheapest few, each with another schedule."""
+    kept = [c for c in found if c.cost <= WORTH_A_TRY * found[0].cost]
+    return kept[:MOST_TIMED]
+
+
+def timed(found: Sequence[Candidate], isa: Isa, dtype: str) -> list[float]:
+    """Seconds of one call of each candidate: the least of several rounds."""
+    kernels = [replace(c.kernel, name=f"try_{i}", equation="", definitions=()) for i, c in enumerate(found)]
+    lanes = isa.lanes(dtype)
+    with tempfile.TemporaryDirectory(prefix="backflip-") as work:
+        name = "backflip_candidates"
+        pyx = Path(work) / "kernel.pyx"
+        pyx.write_text(module_text("candidates", (), kernels), encoding="utf-8")
+        c_path, target = compile.to_c(pyx, name), Path(work) / "module.so"
+        compile.to_binary(c_path, target, isa, (SHIPPED_ELEMENT[dtype], f"BF_LANES={lanes}"))
+        module = compile.load(name, target)
+        calls = [_call(module, kernel, dtype) for kernel in kernels]
+        rounds = [[_seconds(call) for call in calls] for _ in range(ROUNDS)]
+    return [min(times) for times in zip(*rounds, strict=True)]
+
+
+def _call(module: ModuleType, kernel: Kernel, dtype: str) -> Callable[[], Any]:
+    """A call on operands of its own; where the kernel packs its weight, one that does and one that need not."""
+    rng = np.random.default_rng(0)
+    given = {b.name: _aligned(b.count, dtype, rng) for b in kernel.operands}
+    out = _aligned(kernel.out.count, dtype)
+    scratch = _aligned(kernel.workspace, dtype)
+    plain = getattr(module, f"call_{kernel.name}")
+    if not packed_count(kernel):
+        return lambda: plain(out, *given.values(), scratch)
+    held = _aligned(packed_count(kernel), dtype)
+    getattr(module, f"call_pack_{kernel.name}")(held, given["weight"], scratch)
+    packed = getattr(module, f"call_packed_{kernel.name}")
+    other = [held if n == "weight" else a for n, a in given.items()]
+
+    def both() -> None:
+        plain(out, *given.values(), scratch)
+        packed(out, *other, scratch)
+
+    return both
+
+
+def _aligned(count: int, dtype: str, rng: np.random.Generator | None = None) -> NDArray[Any]:
+    """Elements at a cache line, normal or zero."""
+    size = np.dtype(dtype).itemsize
+    raw = np.zeros(count * size + 64, np.uint8)
+    start = -raw.ctypes.data % 64
+    found = raw[start : start + count * size].view(dtype)
+    if rng is not None:
+        found[:] = rng.standard_normal(count, dtype=found.dtype.type)
+    return found
+
+
+def _seconds(call: Callable[[], Any]) -> float:
+    """Of one call: the least of batches of at least a millisecond, in a share of `SECONDS`."""
+    call()
+    start = time.perf_counter()
+    call()
+    once = max(time.perf_counter() - start, 1e-7)
+    batch = max(1, int(1e-3 / once))
+    best, end = once, time.perf_counter() + SECONDS / ROUNDS
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        for _ in range(batch):
+            call()
+        best = min(best, (time.perf_counter() - start) / batch)
+    return best
