@@ -26,6 +26,9 @@ from derive.layers.base import is_gradient
 MOST_PHASES_TAPS = 16
 """Largest kernel width whose taps are written out one by one in a strided line."""
 
+NEST = 1.5
+"""How many times the cycles of its ports a kernel of the nest schedules takes (measured, 1.5 to 3)."""
+
 MOST_FACTORS = 6
 """Largest number of entries multiplied in one term."""
 
@@ -58,15 +61,21 @@ def ranked(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> li
         if not found:
             found = [Candidate(Curved(kernel_name(key), claim, target, facts).kernel(), 0.0)]
         return [replace(c, kernel=checked(c.kernel)) for c in found]
-    inputs = {t.name: t for t in claim.setting.inputs}
     found = candidates(kernel_name(key), key, claim, helpers, target)
+    found = [replace(c, kernel=checked(c.kernel)) for c in found]
+    return sorted((*found, by_nests(key, claim, target)), key=lambda c: c.cost)
+
+
+def by_nests(key: str, claim: Claim, target: Target) -> Candidate:
+    """The kernel of a right side without functions by the schedules for nests, which take whatever it is."""
+    helpers = {d.tensor.name: d for d in claim.setting.definitions}
+    inputs = {t.name: t for t in claim.setting.inputs}
     dealt = _Lowering(key, claim, target, helpers, inputs)
     general, lowering = dealt.kernel(), dealt
     if general is None:
         lowering = _Lowering(key, claim, target, helpers, inputs, may_deal=False)
         general = lowering.sure()
-    found.append(Candidate(general, lowering.cost))
-    return [replace(c, kernel=checked(c.kernel)) for c in sorted(found, key=lambda c: c.cost)]
+    return Candidate(checked(general), lowering.cost * NEST)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 
@@ -15,7 +15,7 @@ from conv_reference import operands, random_layer, reference
 from codegen.algebra import settle
 from codegen.errors import BuildError
 from codegen.loops import Assign, Buffer, Call, Kernel, Loop, Place, Pointer, Statement
-from codegen.lower import lower
+from codegen.lower import by_nests, lower, ranked
 from codegen.run import UNWRITTEN, run
 from codegen.schedules.nest import Target
 from codegen.stage import Layout
@@ -30,14 +30,26 @@ SMALL = Target(4, 12, 16)
 
 def kernels_of(layer: Conv2d, shape: tuple[int, ...], target: Target = SMALL) -> dict[str, Kernel]:
     claims = layer.claims(**layer.choices(shape))
-    return {key: lower(key, claim_at(c, layer.sizes(shape)), target) for key, c in claims.items()}
+    return {key: by_nests(key, claim_at(c, layer.sizes(shape)), target).kernel for key, c in claims.items()}
+
+
+def candidates_of(
+    layer: Conv2d, shape: tuple[int, ...], target: Target, most: int
+) -> Iterator[tuple[str, Kernel]]:
+    """The kernel by nests of each claim, and some of specialised schedules, taken from all over the list."""
+    for key, claim in layer.claims(**layer.choices(shape)).items():
+        at_sizes = claim_at(claim, layer.sizes(shape))
+        yield key, by_nests(key, at_sizes, target).kernel
+        found = [c.kernel for c in ranked(key, at_sizes, target)]
+        for kernel in found[:: max(1, -(-len(found) // most))]:
+            yield key, kernel
 
 
 def agree(layer: Conv2d, shape: tuple[int, ...], target: Target, seed: int) -> Counter[tuple[str, str]]:
     data = operands(layer, shape, seed, object, 99)
     exact = reference(layer, data)
     chosen: Counter[tuple[str, str]] = Counter()
-    for key, kernel in kernels_of(layer, shape, target).items():
+    for key, kernel in candidates_of(layer, shape, target, 3):
         found = run(kernel, data, target.lanes)
         assert (found == exact[key]).all(), (layer, shape, key, kernel.notes)
         chosen[key, kernel.notes[0].split()[0]] += 1
