@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from codegen.loops import Comment, Statement
+from codegen.loops import Comment, Loop, Statement
 from codegen.pieces import Box, boxes
 from codegen.schedules.choose import schedule
 from codegen.schedules.clip import Clip, clipped
@@ -19,6 +19,11 @@ from codegen.stage import zeros
 
 SMALL_BOX = 8
 """A box with less than this part of the largest one's work is not tiled."""
+
+FEW = 16
+"""Products of an entry, up to which boxes are done one after another for each value of an outer index."""
+LEAST = 512
+"""Entries that such a value has at least."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,15 @@ class Scheduler:
         if whole and ending.after is None and mostly_empty(cut):
             cut = [box for box in cut if box.terms]
             body += zeros(out.buffer, self.target.lanes)
+        shared = outermost(out, free, terms, cut)
+        inner: tuple[Statement, ...] = ()
         for box in cut:
-            best = self.best(box, _work(box) * SMALL_BOX >= most)
-            self.costs.append(best.cost())
-            body += (Comment(best.note()), *best.statements(self.numbers))
+            left = replace(box, free={f: e for f, e in box.free.items() if f != shared})
+            best = self.best(left, _work(box) * SMALL_BOX >= most)
+            self.costs.append(best.cost() * (free[shared] if shared else 1))
+            inner += (Comment(best.note()), *best.statements(self.numbers))
             notes.append(best.note())
+        body += (Loop(shared, 0, free[shared], 1, inner),) if shared else inner
         return body, tuple(dict.fromkeys(notes))
 
     def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip | Picked | Woven:
@@ -64,6 +73,20 @@ class Scheduler:
         wove = woven(thin.out, thin.free, thin.terms, self.target, thin.ending) if tiled else None
         known: list[Flat | Lanes | Clip | Picked | Woven] = [s for s in (tile, wove) if s is not None]
         return min((*known, clip), key=lambda s: s.cost())
+
+
+def outermost(out: Access, free: Mapping[str, int], terms: Sequence[Term], cut: Sequence[Box]) -> str:
+    """An index whose values take all boxes in turn, so that what one leaves is there for the next; or "".
+
+    It is worth it where few products are summed: such a box does little with what it reads.
+    """
+    few = all(prod(t.bound.values()) <= FEW for box in cut for t in box.terms)
+    if len(cut) < 2 or not few:
+        return ""
+    named = frozenset().union(*(c.names for t in terms for c in t.conditions))
+    size = prod(free.values())
+    plain = [f for f in free if f not in named and size // free[f] >= LEAST and len(free) > 1]
+    return max(plain, key=out.slope, default="")
 
 
 def mostly_empty(cut: Sequence[Box]) -> bool:

@@ -1,8 +1,8 @@
 """Owns the choice among candidate kernels: the model's order, or the shortest of a few timed runs.
 
-Candidates of one right side are different texts of the same equation; whichever is taken is validated afterwards
-as if it were the only one. A timed choice differs from machine to machine and from run to run; the model's does
-not. Times are of the compiled kernels alone, warm, on random normal operands.
+Candidates of one right side are different texts of the same equation; whichever is taken is validated
+afterwards as if it were the only one. A timed choice differs from machine to machine and from run to run; the
+model's does not. Times are of the compiled kernels alone, warm, on random normal operands.
 """
 
 from __future__ import annotations
@@ -102,7 +102,10 @@ def _worth(found: Sequence[Candidate]) -> list[Candidate]:
 
 
 def timed(found: Sequence[Candidate], isa: Isa, dtype: str) -> list[float]:
-    """Seconds of one call of each candidate: the least of several rounds."""
+    """Seconds of one call of each candidate, the least of several rounds.
+
+    Of a kernel that packs its weight it is the mean of a call that does and one that need not.
+    """
     kernels = [replace(c.kernel, name=f"try_{i}", equation="", definitions=()) for i, c in enumerate(found)]
     lanes = isa.lanes(dtype)
     with tempfile.TemporaryDirectory(prefix="backflip-") as work:
@@ -112,30 +115,25 @@ def timed(found: Sequence[Candidate], isa: Isa, dtype: str) -> list[float]:
         c_path, target = compile.to_c(pyx, name), Path(work) / "module.so"
         compile.to_binary(c_path, target, isa, (SHIPPED_ELEMENT[dtype], f"BF_LANES={lanes}"))
         module = compile.load(name, target)
-        calls = [_call(module, kernel, dtype) for kernel in kernels]
-        rounds = [[_seconds(call) for call in calls] for _ in range(ROUNDS)]
+        calls = [_calls(module, kernel, dtype) for kernel in kernels]
+        rounds = [[sum(map(_seconds, own)) / len(own) for own in calls] for _ in range(ROUNDS)]
     return [min(times) for times in zip(*rounds, strict=True)]
 
 
-def _call(module: ModuleType, kernel: Kernel, dtype: str) -> Callable[[], Any]:
-    """A call on operands of its own; where the kernel packs its weight, one that does and one that need not."""
+def _calls(module: ModuleType, kernel: Kernel, dtype: str) -> list[Callable[[], Any]]:
+    """A call on operands of its own; where the weight is packed, one that does so and one that need not."""
     rng = np.random.default_rng(0)
     given = {b.name: _aligned(b.count, dtype, rng) for b in kernel.operands}
     out = _aligned(kernel.out.count, dtype)
     scratch = _aligned(kernel.workspace, dtype)
     plain = getattr(module, f"call_{kernel.name}")
     if not packed_count(kernel):
-        return lambda: plain(out, *given.values(), scratch)
+        return [lambda: plain(out, *given.values(), scratch)]
     held = _aligned(packed_count(kernel), dtype)
     getattr(module, f"call_pack_{kernel.name}")(held, given["weight"], scratch)
     packed = getattr(module, f"call_packed_{kernel.name}")
     other = [held if n == "weight" else a for n, a in given.items()]
-
-    def both() -> None:
-        plain(out, *given.values(), scratch)
-        packed(out, *other, scratch)
-
-    return both
+    return [lambda: plain(out, *given.values(), scratch), lambda: packed(out, *other, scratch)]
 
 
 def _aligned(count: int, dtype: str, rng: np.random.Generator | None = None) -> NDArray[Any]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from codegen import build, compile, tuning
+from codegen.contraction import contractions
 from codegen.loops import Kernel, Loop
-from codegen.lower import ranked
+from codegen.lower import by_nests, ranked
 from codegen.options import SWITCH
 from codegen.produce import Request, claims_of, module_source
 from codegen.schedules.nest import Target
@@ -91,3 +92,15 @@ def test_the_environment_forbids_timing(monkeypatch: pytest.MonkeyPatch) -> None
 def test_texts_without_timing_are_the_same_every_time() -> None:
     request = Request(LAYER, SHAPE, "float32", ("output", "input", "weight", "bias"), "fast", ISA)
     assert module_source(request)[0] == module_source(request)[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["Conv2d(8, 8, 3, padding=1)", "Conv2d(8, 8, 3, stride=2)", "Conv2d(8, 8, 1)"]
+)
+def test_the_kernel_by_nests_costs_at_least_its_products(text: str) -> None:
+    layer, shape = parse_layer(text), (1, 8, 20, 20)
+    target = Target(16, 28, 32)
+    for key, claim in claims_of(layer, shape, ["output", "input", "weight"]).items():
+        helpers = {d.tensor.name: d for d in claim.setting.definitions}
+        products = sum(p.products for p in contractions(key, claim, helpers))
+        assert by_nests(key, claim, target).cost >= products / (2 * target.lanes)
