@@ -60,6 +60,7 @@ SIZES: Mapping[str, str] = {
     "p": "zeros before",
     "q": "zeros after",
     "r": "what the stride leaves over, or zeros asked for at the end",
+    "T": "tiles",
     "t": "stride of the convolution",
     "u": "what that stride leaves over",
     "v": "",

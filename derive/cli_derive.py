@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     "derive Conv2d --choice padding_mode=reflect --wrt input",
     'derive "Conv1d(1, 1, 2, padding=full)" --input 1,1,5 --matrix',
     'derive "Sequential(Conv2d(1, 2, 3), ReLU())" --input 1,1,6,6',
+    'derive "Conv2d(64, 64, 3, padding=1)" --input 1,64,56,56 --fast "F(2,3)"',
 )
 @click.command("derive", cls=Verb)
 @click.argument("layer")
@@ -57,6 +58,11 @@ if TYPE_CHECKING:
     help="Write FILE.tex, .pdf, .html, .md or .txt instead of printing.",
 )
 @click.option("--matrix", is_flag=True, help="Print the layer as a matrix on its input instead.")
+@click.option(
+    "--fast",
+    metavar="FORM",
+    help="Print a convolution's fast (Winograd) form instead: F(2,3), F(2,3)xF(4,3), or all.",
+)
 def derive_command(
     layer: str,
     shape: Any,
@@ -67,6 +73,7 @@ def derive_command(
     latex_style: str | None,
     output: Path | None,
     matrix: bool,
+    fast: str | None,
 ) -> None:
     """Show how the gradients of LAYER follow from its definition, every step checked."""
     from derive.document import SUFFIXES, printed, save_page
@@ -78,7 +85,9 @@ def derive_command(
             raise click.UsageError(f"-o {output.name} writes {written}; --format {form} contradicts it")
     if latex_style and (form if output is None else written) != "latex":
         raise click.UsageError("--latex-style goes with --format latex or -o FILE.tex")
-    if _everywhere(layer, shape, all_sizes, choices, matrix):
+    if fast is not None:
+        document, said = _fast(layer, shape, wrt, fast, all_sizes or matrix or bool(choices))
+    elif _everywhere(layer, shape, all_sizes, choices, matrix):
         document, said = _for_all_sizes(layer, choices, wrt)
     else:
         document, said = _derived(read_layer(layer), shape, wrt, matrix)
@@ -87,6 +96,25 @@ def derive_command(
         return
     save_page(document, output, (latex_style or "") if output.suffix == ".tex" else "")
     click.echo(f"wrote {output}: {said}", err=True)
+
+
+def _fast(layer: str, shape: Any, wrt: str, form: str, other: bool) -> tuple[Page, str]:
+    """The document of a layer's fast form, or of all that were chosen, and what is in it."""
+    if other or shape is None:
+        raise click.UsageError("--fast is about a layer at one size: LAYER --input, no other document")
+    from derive.fast_document import page
+    from derive.fast_form import OPERANDS, usual
+    from derive.fast_form import fast as fast_form
+
+    read = read_layer(layer)
+    if isinstance(read, Graph):
+        raise click.UsageError("--fast is about one layer")
+    wanted = OPERANDS if wrt == "all" else tuple(o for o in OPERANDS if o == wrt)
+    if not wanted:
+        raise click.UsageError(f"--fast has {', '.join(OPERANDS)}; --wrt {wrt} is none of them")
+    at = one_shape(shape)
+    forms = usual(read, at) if form == "all" else [fast_form(read, at, form)]
+    return page(forms, wanted), ", ".join(f.nested.name for f in forms)
 
 
 def _everywhere(layer: str, shape: Any, all_sizes: bool, choices: Sequence[str], matrix: bool) -> bool:

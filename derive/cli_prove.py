@@ -261,10 +261,12 @@ def proof_lines(title: str, shape: Any, result: ProofResult) -> list[str]:
 def theorem_list() -> list[str]:
     """The theorems between layers, each with what it says; then a line a layer: its claims and choices."""
     from derive.between import theorems_between
+    from derive.between.fast import MORE
     from derive.layers import registry
 
     lines = ["Between layers, for all sizes: prove --theorem NAME"]
     lines += [f"  {name}: {between.says}" for name, between in theorems_between().items()]
+    lines += [f"  of the same kind as the toom-cook theorems: {', '.join(MORE)}"]
     lines += ["Of layers, for all sizes: prove LAYER --all-sizes; a bare name takes the first of each choice"]
     for title, kind in registry().items():
         names = ", ".join(claim.name for claim in kind.claims(**kind.chosen({})).values())

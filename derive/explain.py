@@ -39,8 +39,9 @@ LABELS = {
         flip, correlate program agree, unless the report says that they were not asked. Of a graph it says
         that at every entry SymPy's diff of the whole composed loss equals the printed pass, as rational
         functions in the entries and in one unknown for each function of an argument. Of a function of yours
-        it says that every entry it returned on symbols is the right polynomial. Says nothing of other sizes
-        or of rounding.""",
+        it says that every entry it returned on symbols is the right polynomial; of a line of a fast form,
+        that all n coefficients of the two printed sums of products are the same rational numbers. Says
+        nothing of other sizes or of rounding.""",
     "THIS SIZE, exhaustive modulo factorisation": """
         At this input shape both sides of the printed equations, unrolled completely, were split into blocks
         of indices that no condition, no entry and no read couples (batch, channels, filters, each spatial
@@ -140,6 +141,14 @@ CHECKS = {
         sum |terms| of the exact value, q its number of terms, and one more for each factor of a term beyond
         two. Deterministic for these operands; says nothing of others. Any order of summation stays within
         that bound, so that a wrong term of small effect can too: trace and integers are what finds it.""",
+    "packed": """
+        Of the shipped binary of a kernel that lays its weight out anew: packing called by itself, then the
+        rest on the packed weight, gives the bits of the plain call on the random operands that were run.
+        Both are the plain call's own functions, so that the other checks speak of them too.""",
+    "threads": """
+        Of the shipped binary of a kernel whose parts are shared among threads: on random operands, run
+        several times from poison, it gives the bits that it gives on one thread. What threads do to each
+        other at another time is not decided by that.""",
     "marks": """
         Of the same C file compiled for the shipped element once more, with marks on: the branches that it
         takes are those that the class builds took, in the same order. The binary that ships carries no

@@ -131,7 +131,8 @@ def main() -> None:
     import json
     from pathlib import Path
 
-    from derive.between import theorems_between
+    from derive.between import theorem_between, theorems_between
+    from derive.between.fast import MORE
     from derive.layers import registry
     from derive.oracle import Oracle, to_data
     from derive.proof import theorem
@@ -142,7 +143,7 @@ def main() -> None:
         for choices in kind.variants():
             for claim in kind.claims(**choices).values():
                 theorem(argue(claim, oracle))
-    for between in theorems_between().values():
+    for between in (*theorems_between().values(), *map(theorem_between, MORE)):
         for claim in between.everything().values():
             theorem(argue(claim, oracle))
     data = {key: {"shows": text} | to_data(c) for key, (text, c) in sorted(oracle.found.items())}

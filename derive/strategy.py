@@ -5,13 +5,13 @@ Untrusted: the argument that comes out is believed only after `proof.theorem` ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice, product
 from typing import Any
 
 from derive.certify import known
 from derive.check import upkeep
-from derive.claim import Argument, Claim, Step
+from derive.claim import Argument, Claim, Fact, Step
 from derive.equality import same
 from derive.errors import ProofError
 from derive.expr import Apply, Expr, Read, Sum
@@ -57,6 +57,8 @@ LAST: tuple[tuple[Rule, ...], ...] = ((), (reindex.propose,))
 MOST_STEPS = 600
 MOST_ENDS = 256
 """Choices of first and last index values that are tried as a witness."""
+MOST_GROWN = 32
+"""Facts that sizes of a witness are made larger for."""
 
 
 def argue(claim: Claim, oracle: Oracle) -> Argument:
@@ -201,4 +203,21 @@ def witness(context: Context, normal: Expr) -> dict[str, int]:
         found = zeros | {n: last[n] for n, end in zip(moved, chosen, strict=True) if end}
         if all(f.holds(found) for f in facts):
             return found
-    return zeros
+    return grown(zeros, sizes, facts)
+
+
+def grown(start: Mapping[str, int], sizes: Collection[str], facts: Sequence[Fact]) -> dict[str, int]:
+    """The values with sizes made larger until the facts hold, one that fails after another; or as given."""
+    values = dict(start)
+    for _ in range(MOST_GROWN):
+        wrong = next((f for f in facts if not f.holds(values)), None)
+        if wrong is None:
+            return values
+        short = -int(wrong.form.evaluate(values))
+        steps = {n: wrong.form.evaluate({**values, n: values[n] + 1}) for n in sorted(sizes)}
+        slopes = {n: int(value) + short for n, value in steps.items()}
+        helps = [n for n, slope in slopes.items() if slope * short > 0]
+        if not helps:
+            break
+        values[helps[0]] += -(-short // slopes[helps[0]])
+    return dict(start)

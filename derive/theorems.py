@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from derive.between import theorem_between, theorems_between
+from derive.between import known_between, theorem_between, theorems_between
 from derive.certificate import dump
 from derive.claim import Claim
 from derive.errors import LayerError
@@ -62,7 +62,7 @@ def between_certificate(name: str) -> str:
 
 def stated(title: str, choices: Mapping[str, Any], where: str) -> tuple[dict[str, Claim], dict[str, Any]]:
     """What the layer class or the theorem between layers of that title claims, and for which choices."""
-    between = theorems_between().get(title.removeprefix(BETWEEN)) if title.startswith(BETWEEN) else None
+    between = known_between(title.removeprefix(BETWEEN)) if title.startswith(BETWEEN) else None
     if between is not None:
         if choices:
             raise LayerError("a theorem between layers has no choices", where=where, got=", ".join(choices))

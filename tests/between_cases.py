@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from between_fast import FAST
 from between_torch import (
     F,
     Sized,
@@ -174,3 +175,4 @@ CASES: dict[tuple[str, str], tuple[Sizes, Side, Side]] = {
             lambda z: F.conv2d(z, t["weight"], None, at.s, 0, at.d, at.groups),
             padded(t["input"], at.p, at.q), t["grad_output"])[:, :, at.p[0] :, at.p[1] :][:, :, :6, :7]),
 }  # fmt: skip
+CASES |= FAST

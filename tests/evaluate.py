@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -41,8 +42,8 @@ class Evaluator:
         ranges = [range(i.extent.constant) for i in self.claim.indices]
         return {where: self.value(expr, dict(zip(names, where, strict=True))) for where in product(*ranges)}
 
-    def value(self, expr: Expr, at: dict[str, int]) -> int:
-        total = 0
+    def value(self, expr: Expr, at: dict[str, int]) -> int | Fraction:
+        total = Fraction(0)
         for term in expr.terms:
             names = [i.name for i in term.indices]
             for chosen in product(*(range(i.extent.evaluate(at)) for i in term.indices)):
@@ -52,7 +53,7 @@ class Evaluator:
                     for factor in term.factors:
                         value = value * self.factor(factor, here)
                     total += value
-        return int(total)
+        return total.numerator if total.denominator == 1 else total
 
     @staticmethod
     def holds(condition: Any, at: dict[str, int]) -> bool:

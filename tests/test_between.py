@@ -45,12 +45,12 @@ NAMED = (
     "convolution-input-gradient", "pointwise", "flipped-kernel", "stacked", "multichannel",
     "bilinear-adjoint", "adjoint", "full-correlation", "gradient-is-a-convolution", "softmax-cross-entropy",
     "mean-pooling-inside", "mean-pooling-padded", "adaptive-mean-pooling", "adaptive-selection",
-    "linear-upsampling", "linear-upsampling-corners",
+    "linear-upsampling", "linear-upsampling-corners", "toom-cook-F(2,3)", "toom-cook-gradient-F(3,2)",
 )  # fmt: skip
 ALL = sorted(theorems_between())
 PARTS = [(name, rank, part) for name in ALL for rank in RANKS for part in theorem_between(name).claims(rank)]
 TWO = [(name, part) for name, rank, part in PARTS if rank == 2]
-LONG = [(name, part) for name, part in TWO if name.startswith("linear-upsampling")]
+LONG = [(name, part) for name, part in TWO if name.startswith(("linear-upsampling", "toom-cook"))]
 
 
 def claim_of(name: str, rank: int, part: str) -> Claim:
@@ -123,7 +123,7 @@ def refuse_false_versions(name: str, part: str, most: int = 1000) -> None:
 
 @pytest.mark.parametrize(("name", "part"), TWO)
 def test_false_versions_are_refused(name: str, part: str) -> None:
-    """Every false version; of linear upsampling, whose proofs take long to fail, some."""
+    """Every false version; of those whose proofs take long to fail, some."""
     refuse_false_versions(name, part, 3 if (name, part) in LONG else 1000)
 
 

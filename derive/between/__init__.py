@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 
 from derive.between.base import Between
+from derive.between.fast import MORE, asked
 from derive.errors import LayerError
 
 
@@ -20,11 +21,16 @@ def theorems_between() -> dict[str, Between]:
     return dict(sorted(found.items()))
 
 
+def known_between(name: str) -> Between | None:
+    """The theorem of that name, listed or one of a fast form with other numbers; None where there is none."""
+    return theorems_between().get(name) or asked(name)
+
+
 def theorem_between(name: str) -> Between:
     """The theorem of that name; LayerError with the nearest name where there is none."""
-    known = theorems_between()
-    if name in known:
-        return known[name]
+    if found := known_between(name):
+        return found
+    known = (*theorems_between(), *MORE)
     near = difflib.get_close_matches(name, known, 1, 0.0)
     raise LayerError(
         "no such theorem",

@@ -124,10 +124,34 @@ for _tag in AXES:
         f"folded_{_tag}": Symbol("X", "dhat", f"the gradient folded back on the axes from {_tag} on", _tag),
     }
 
+for _number in map(str, range(16)):
+    TENSORS |= {
+        f"tap_{_number}": Symbol("W", "", f"the kernel at tap {_number} of the last axis", _number),
+        f"column_{_number}": Symbol("G", "", f"grad_output at place {_number} of each tile", _number),
+        f"mix_{_number}": Symbol("U", "", f"the transformed taps, number {_number}", _number),
+        f"entry_{_number}": Symbol("V", "", f"the transformed entries, number {_number}", _number),
+        f"met_{_number}": Symbol("M", "", f"their products, number {_number}, summed", _number),
+        f"tile_{_number}": Symbol("Y", "", f"output {_number} of each tile", _number),
+    }
+TENSORS["grad_tap"] = Symbol("W", "d", "the gradient with respect to the kernel at the tap")
+
+TENSORS |= {
+    "fast_taps": Symbol("U", "", "the transformed taps"),
+    "fast_entries": Symbol("V", "", "the transformed entries"),
+    "fast_products": Symbol("M", "", "their products, summed"),
+}
+for _tag in AXES:
+    TENSORS |= {
+        f"taps_{_tag}": Symbol("G", "", f"the transform of taps on axis {_tag}, constants", _tag),
+        f"front_{_tag}": Symbol("B", "", f"the transform of entries on axis {_tag}, constants", _tag),
+        f"back_{_tag}": Symbol("A", "", f"the transform of products on axis {_tag}, constants", _tag),
+    }
+
 CONSTANTS = ("scale", "kept", "smooth", "weight_decay", "eps", "renewed", "unbiased")
+FAST = ("back", "taps", "front")
 TABLES = (
     "share",
-    *(f"{title}_{tag}" for title in ("share", "table", "scale") for tag in AXES),
+    *(f"{title}_{tag}" for title in ("share", "table", "scale", *FAST) for tag in AXES),
     *CONSTANTS,
 )
 """Tensors of given constants; they are written in front of a product."""

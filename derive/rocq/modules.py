@@ -81,8 +81,11 @@ class ClaimScript:
         ]
 
     def _algebra(self) -> Lines:
-        using = " [half_law]" if self.listing.halves else ""
-        return ["Add Ring ring_of_proof : (laws R).", f"Ltac algebra := ring{using}."]
+        halves = "first [ring [half_law] | rewrite <- half_law; ring]"
+        return [
+            "Add Ring ring_of_proof : (laws R).",
+            f"Ltac algebra := {halves if self.listing.halves else 'ring'}.",
+        ]
 
     def _derivatives(self) -> Lines:
         factor = self.argument.claim.left.terms[0].factors[0]

@@ -23,7 +23,7 @@ COMMANDS = (
     r"(Definition|Lemma|Theorem) .+",
     r"Proof|Qed",
     r"Add Ring [a-z_]+ : \(laws R\)",
-    r"Ltac algebra := ring( \[half_law\])?",
+    r"Ltac algebra := (ring|first \[ring \[half_law\] \| rewrite <- half_law; ring\])",
     rf"Local Notation {NAME} := \(.+\)",
     r"Hint Rewrite [\w' ]+ : [a-z ]+",
 )
