@@ -18,12 +18,13 @@ from types import ModuleType
 
 from codegen.cache import file_digest
 from codegen.errors import BuildError
+from codegen.forked import watch
 
 HEADERS = Path(__file__).resolve().parent / "targets" / "cython"
 PACKAGES = "install gcc, python3-dev and python3-venv (Debian, Ubuntu) or your system's equivalents"
 BASE_FLAGS = (
     *("-std=gnu11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
-    *("-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
+    *("-fno-predictive-commoning", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
 )
 CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64", "BF_ELEMENT_FIELD", "BF_ELEMENT_BOUND")
 TAIL_OF_OUTPUT = 4000
@@ -152,6 +153,16 @@ def to_binary(
     run_tool("gcc", [compiler(), *flags, *macros, c_path.name, "-lm", "-o", str(target)], c_path.parent)
 
 
+def flags_shipped(isa: Isa, threads: int) -> list[str]:
+    """The flags of the binary that ships; of every other build those of one thread, `flags_of`."""
+    return [*flags_of(isa, ()), *further_of(threads)]
+
+
+def further_of(threads: int) -> tuple[str, ...]:
+    """What sharing the parts of kernels among threads takes."""
+    return ("-fopenmp",) if threads > 1 else ()
+
+
 def flags_of(isa: Isa, definitions: Sequence[str]) -> list[str]:
     """The build's flags; class builds are compiled at -O1, where their helpers are quick to compile."""
     slow = any(d in CLASS_ELEMENTS for d in definitions)
@@ -180,4 +191,5 @@ def load(name: str, path: Path) -> ModuleType:
         loader.exec_module(module)
     except ImportError as fault:
         raise BuildError("the built module does not load", where=path.name, got=str(fault)) from None
+    watch(module)
     return module
