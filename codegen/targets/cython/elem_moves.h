@@ -25,8 +25,9 @@ BF_MOVE V v_held(V x) {
 }
 BF_MOVE void e_prefetch(const E *p) { __builtin_prefetch(p, 0, 3); }
 
-/* step by step lanes at distance d change places between rows at distance d */
-BF_MOVE void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n) {
+/* step by step lanes at distance d change places between rows at distance d; a function of its own, for else
+   its constants take registers from the loops around it */
+static __attribute__((noinline, unused)) void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n) {
     const bf_index iota = {BF_IOTA};
     V x[BF_LANES];
 #pragma GCC unroll 32

@@ -40,18 +40,18 @@ def functions(kernel: Kernel) -> tuple[Function, ...]:
     pack = Function(
         f"pack_{kernel.name}",
         ("E* packed", f"const E* {WEIGHT}", "E* workspace"),
+        names=_names(kernel, (), any(_threads(kernel, p) > 1 for p in packs)),
         lines=tuple(line for p in packs for line in turns(kernel, p)),
         entry=True,
     )
-    given = ", ".join(PACKED if b.name == WEIGHT else b.name for b in kernel.operands)
+    held = f"workspace + {packed_offset(kernel)}"
+    given = ", ".join(held if b.name == WEIGHT else b.name for b in kernel.operands)
     both = Function(
         kernel.name,
         _parameters(kernel.operands),
         lines=(
-            f"bf_pack_{kernel.name}(workspace + {packed_offset(kernel)}, {WEIGHT}, workspace)",
-            f"bf_packed_{kernel.name}(out, {given}, workspace)".replace(
-                PACKED, f"workspace + {packed_offset(kernel)}"
-            ),
+            f"bf_pack_{kernel.name}({held}, {WEIGHT}, workspace)",
+            f"bf_packed_{kernel.name}(out, {given}, workspace)",
         ),
         entry=True,
     )
