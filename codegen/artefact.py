@@ -36,6 +36,7 @@ class Artefact:
             taken, by operand name, as (first element, number of elements).
         layer: what the claims are of, at input shape `shape`; its codes, shifts, parameters and tables say
             what the other operands may be.
+        packed: by kernel name the elements of its packed weight, 0 or absent where it has none.
     """
 
     pyx_text: str
@@ -50,3 +51,4 @@ class Artefact:
     kept: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
     layer: Layer | None = None
     shape: tuple[int, ...] = ()
+    packed: Mapping[str, int] = field(default_factory=dict)

@@ -66,7 +66,7 @@ def check_rebuilt(entry: Entry, text: str, variants: Variants, dtype: str) -> Ch
         variants: of the C file that Cython made of it.
     """
     shipped = (SHIPPED_ELEMENT[dtype],)
-    compile.to_binary(variants.c_path, variants.path(shipped), variants.isa, variants.definitions(shipped))
+    variants.make(shipped, variants.path(shipped))
     again = {"kernel.pyx": text.encode(), "kernel.c": variants.c_path.read_bytes()}
     again["module.so"] = variants.path(shipped).read_bytes()
     for title, made in again.items():

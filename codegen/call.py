@@ -1,19 +1,17 @@
-"""Owns the compiled kernel as Python sees it: `build` makes one, `Kernel` checks and calls."""
+"""Owns `build` of one layer: a request from options, and the kernel object of what was built."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from codegen.coded import coded
 from codegen.compile import chosen_isa
 from codegen.given import Given
-from codegen.operands import Array, Wanted, check_apart, check_workspace
-from codegen.options import check_options
+from codegen.kernel import Kernel as Kernel
+from codegen.operands import Wanted
+from codegen.options import check_options, tunes
 from codegen.produce import Built, Request, produce
 from derive.errors import LayerError
 from derive.layers.base import Layer
@@ -39,12 +37,14 @@ def build(
         layer: any layer that `derive` has.
         input_shape: PyTorch's, with or without a batch.
         dtype: "float32" or "float64", of every floating operand.
-        threads: 1; more are refused in this version.
+        threads: that share the parts of a kernel, to the same bits as one. Kernels of few products stay on
+            one, and so do all in a process that was forked (`codegen.forked`).
         wrt: operands whose gradients are wanted, "all", one name, or a sequence; () is inference only.
         training: the mode of layers that have one (BatchNorm, Dropout); no difference for others.
-        accuracy: every tier is served by direct sums, which are the strict ones. Constants of the layer
-            (interpolation weights, shares of a mean) are exact rationals, rounded once to the dtype.
-        tune: schedules are chosen by the cost model alone, so True and False are the same.
+        accuracy: what rounding a schedule may do, see the README. Constants of the layer (interpolation
+            weights, shares of a mean) are exact rationals, rounded once to the dtype.
+        tune: whether the best few schedules by the cost model are timed here and the quickest is taken; with
+            False, or BACKFLIP_TUNE=0 in the environment, the model alone chooses, the same everywhere.
         validate: "fast" or "exact", see `codegen.validate`.
         isa: "native", "avx512", "avx2" or "portable".
         shapes: of operands that input_shape leaves open; `target=` of the input's shape makes a
@@ -61,7 +61,8 @@ def build(
     gradients = wanted_gradients(layer, shape, wrt)
     further = (o.name for o in layer.operands(shape, False, **shapes) if o.name.startswith("new_"))
     coded(layer, shape, dtype)
-    request = Request(layer, shape, dtype, ("output", *further, *gradients), validate, chosen_isa(isa))
+    asked = ("output", *further, *gradients)
+    request = Request(layer, shape, dtype, asked, validate, chosen_isa(isa), threads, accuracy, tunes(tune))
     return kernel_of(layer, shape, dtype, produce(request), **shapes)
 
 
@@ -87,214 +88,3 @@ def wanted_gradients(layer: Layer, shape: tuple[int, ...], wrt: str | Sequence[s
                 "no such gradient", where="wrt", expected=f"all, {', '.join(known)}", got=repr(name)
             )
     return tuple(n for n in known if n in names)
-
-
-@dataclass(frozen=True, eq=False)
-class Packed:
-    """A snapshot of a weight for one kernel; later changes of the array it was made from do not show."""
-
-    kernel: Kernel
-    array: Array
-
-
-class Kernel:
-    """Compiled forward and backward of one layer at one shape and dtype.
-
-    Attributes:
-        layer, input_shape, dtype: what it was built for.
-        wrt: operands whose gradients `backward` returns.
-        source: the generated Cython text.
-        proof: JSON text: theorem, certificate, validation (claims, bounds, time), digests, compiler, flags.
-        path: the folder of the cache that holds binary, text and proof record.
-        workspace_bytes: scratch that one call needs; without `workspace=` each thread keeps its own.
-
-    Arrays are NumPy arrays or objects with DLPack or the buffer protocol; C-contiguous, of the kernel's
-    dtype, aligned to an element. Padding is multiplied as zeros: for finite operands that changes nothing,
-    a NaN or infinity also reaches entries whose windows meet it in the padding. What an
-    indicator does not choose is absent and spoils nothing, and so is a gradient where the derivative of ReLU
-    or Hardtanh is 0; else a gradient is a product, and inf times 0 is NaN. Nothing is copied
-    silently: whatever does not fit is a LayerError that names the operand and the mend. Whole numbers
-    (target, indices) are int64 arrays, checked for their range and turned into elements at each call.
-    Calls from several threads may run at once.
-    """
-
-    def __init__(
-        self,
-        layer: Layer,
-        input_shape: tuple[int, ...],
-        dtype: str,
-        wrt: tuple[str, ...],
-        given: Given,
-        built: Built,
-    ) -> None:
-        self.layer, self.input_shape, self.dtype, self.wrt = layer, input_shape, dtype, wrt
-        self.source, self.proof, self.cached = built.source, built.proof, built.cached
-        self.path = built.path
-        self._elements = max((int(k["workspace"]) for k in built.kernels.values()), default=0)
-        self.workspace_bytes = self._elements * np.dtype(dtype).itemsize
-        self._given = given
-        self._call = {name: getattr(built.module, f"call_{name}") for name in built.kernels}
-        self._results = tuple(n for n in self._call if n == "output" or n.startswith("new_"))
-        self._kept = {
-            name: (kernel, *part) for kernel, k in built.kernels.items() for name, part in k["kept"].items()
-        }
-        self._local = threading.local()
-
-    def __repr__(self) -> str:
-        shape = ",".join(map(str, self.input_shape))
-        return (
-            f"<Kernel of {self.layer!r} at {shape}, {self.dtype}, gradients: {', '.join(self.wrt) or 'none'}>"
-        )
-
-    def forward(
-        self,
-        input: Any,
-        weight: Any = None,
-        bias: Any = None,
-        *,
-        out: Any = None,
-        workspace: Any = None,
-        saved: Any = None,
-        **operands: Any,
-    ) -> Any:
-        """The layer's output.
-
-        Args:
-            input, weight, bias: in the shapes of `layer.operands(input_shape)`; weight may be packed. A layer
-                without weight or bias takes none; further operands are given by name (`other=`, `mask=`,
-                `class_weight=`, `running_mean=`; `target=` and `indices=` are int64).
-            out: receives the result; must not overlap an operand.
-            workspace: at least `workspace_bytes` of scratch.
-            saved: accepted by every layer; nothing is read from it.
-
-        Returns the output; with return_indices=True (output, indices), the indices int64; where the layer has
-        further results (BatchNorm in training) (output, new running_mean, new running_var).
-
-        Raises LayerError on an operand that is missing, not known, or does not fit.
-        """
-        given = {"input": input, "weight": weight, "bias": bias, **operands}
-        names = self._results
-        read = self._read(names, given)
-        targets = {n: self._given.out(n, "out", out if n == "output" else None) for n in names}
-        scratch = self._scratch(workspace)
-        for name in names:
-            self._run(name, targets[name], read, scratch)
-        results = tuple(targets.values())
-        if getattr(self.layer, "return_indices", False):
-            results += tuple(self._given.coded[n].given(self._codes(n, scratch)) for n in self._kept)
-        return results[0] if len(results) == 1 else results
-
-    def backward(
-        self,
-        grad_output: Any = None,
-        *,
-        input: Any = None,
-        weight: Any = None,
-        out: Any = None,
-        workspace: Any = None,
-        saved: Any = None,
-        **operands: Any,
-    ) -> dict[str, Array]:
-        """The gradients of a loss by the operands named in `wrt`.
-
-        Args:
-            grad_output: gradient of the loss by the output, in the output's shape; 1 where it is left out and
-                the output is a scalar.
-            input, weight: as in the forward call; needed where a gradient that was built reads them.
-            out: by operand name the array that receives its gradient; others are made.
-            workspace: at least `workspace_bytes` of scratch.
-            saved: for max pooling the int64 indices of the forward call; without them they are found anew.
-
-        Returns a dict with the keys of `wrt`. Raises LayerError as `forward`.
-        """
-        names = {w: f"grad_{w}" for w in self.wrt}
-        if grad_output is None and self._given.wanted["grad_output"].shape == ():
-            grad_output = np.ones((), self.dtype)
-        given = {"grad_output": grad_output, "input": input, "weight": weight, **operands}
-        scratch = self._scratch(workspace)
-        taken = self._taken_codes(names.values(), given, saved, scratch)
-        read = self._read(names.values(), given, taken)
-        targets = self._outs(out)
-        if out is not None or workspace is not None:
-            check_apart({**{f"out[{w!r}]": a for w, a in targets.items()}, "workspace": scratch}, read)
-        for w, kernel in names.items():
-            self._call[kernel](targets[w], *self._given.arguments(kernel, read), scratch)
-        return targets
-
-    def pack_weights(self, weight: Any) -> Packed:
-        """A snapshot of the weight, accepted as `weight=` by this kernel alone.
-
-        Raises LayerError where the layer has no weight, or the array does not fit.
-        """
-        if "weight" not in self._given.wanted:
-            raise LayerError(
-                "the layer has no weight", where=repr(self.layer), expected=self._given.listed, got="weight"
-            )
-        return Packed(self, self._given.wanted["weight"].taken(weight).copy())
-
-    def _read(
-        self, kernels: Iterable[str], given: Mapping[str, Any], known: Mapping[str, Array] | None = None
-    ) -> dict[str, Array]:
-        """What the kernels take from outside; `known` is read already."""
-        plain = {n: self._unpacked(n, v) for n, v in given.items()}
-        needed = self._given.needs(*kernels)
-        if not known:
-            return self._given.read(needed, plain)
-        return {**self._given.read([n for n in needed if n not in known], plain), **known}
-
-    def _unpacked(self, name: str, value: Any) -> Any:
-        if not isinstance(value, Packed):
-            return value
-        if value.kernel is not self or name != "weight":
-            raise LayerError(
-                "packed for another kernel", where=name, mend="pack it with this kernel's pack_weights"
-            )
-        return value.array
-
-    def _run(self, name: str, target: Array, read: Mapping[str, Array], scratch: Array) -> None:
-        try:
-            self._call[name](target, *self._given.arguments(name, read), scratch)
-        except ValueError:
-            check_apart({"out": target, "workspace": scratch}, read)
-            raise
-
-    def _codes(self, name: str, scratch: Array) -> Array:
-        """The codes that the last forward call left in its workspace, as elements."""
-        _, start, count = self._kept[name]
-        size = np.dtype(self.dtype).itemsize
-        return scratch.reshape(-1).view(np.uint8)[start * size : (start + count) * size].view(self.dtype)
-
-    def _taken_codes(
-        self, kernels: Iterable[str], given: Mapping[str, Any], saved: Any, scratch: Array
-    ) -> dict[str, Array]:
-        """Computed codes that a gradient reads: those saved, or those of the forward pass done again."""
-        needed = [n for n in self._given.needs(*kernels) if n in self._kept]
-        if saved is not None:
-            return {n: self._given.coded[n].taken(saved, "saved") for n in needed}
-        found = {}
-        for name in needed:
-            kernel = self._kept[name][0]
-            read = self._read([kernel], {n: v for n, v in given.items() if n != "grad_output"})
-            self._run(kernel, self._given.out(kernel, "out", None), read, scratch)
-            found[name] = self._codes(name, scratch).copy()
-        return found
-
-    def _outs(self, out: Any) -> dict[str, Array]:
-        if out is not None and not isinstance(out, Mapping):
-            raise LayerError(
-                "not a dict", where="out", expected=f"a dict with keys of {self.wrt}", got=type(out).__name__
-            )
-        for name in out or ():
-            if name not in self.wrt:
-                raise LayerError(
-                    "no such gradient", where="out", expected=", ".join(self.wrt), got=repr(name)
-                )
-        return {w: self._given.out(w, f"out[{w!r}]", (out or {}).get(w)) for w in self.wrt}
-
-    def _scratch(self, workspace: Any) -> Array:
-        if workspace is not None:
-            return check_workspace(workspace, self.workspace_bytes, np.dtype(self.dtype).itemsize)
-        found: Array | None = getattr(self._local, "scratch", None)
-        if found is None:
-            found = self._local.scratch = np.empty(self._elements, self.dtype)
-        return found

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from codegen.cli_bench import bench_command
 from derive import cli as derive_cli
 from derive.cli_shared import needed_shape, read_layer
 from derive.errors import LimitError
@@ -33,7 +34,13 @@ from derive.terminal import Exits, Verb, examples, one_shape, terminated
     help="Of all arrays.",
 )
 @click.option("--wrt", default="all", show_default=True, help="input, weight, bias, all, or none.")
-@click.option("--threads", type=int, default=1, show_default=True, help="1 in this version.")
+@click.option(
+    "--threads",
+    type=int,
+    default=1,
+    show_default=True,
+    help="That share the parts of a kernel, to the same bits as one.",
+)
 @click.option(
     "--no-tune", is_flag=True, help="Choose schedules by the model alone (this version always does)."
 )
@@ -122,6 +129,7 @@ def _announce(layer: Any, shape: tuple[int, ...], wanted: str | tuple[str, ...])
 
 def summary(kernel: Any) -> list[str]:
     """What was proved, what was checked of the binary with claims and bounds, and where it lies."""
+    from codegen.assembly import said
     from codegen.record import ValidationRecord
 
     proof = json.loads(kernel.proof)
@@ -130,6 +138,7 @@ def summary(kernel: Any) -> list[str]:
         lines.append(f"  {title}: {'; '.join(notes)}")
     record = ValidationRecord.from_json(json.dumps(proof["validation"]))
     lines += [f"  {line}" for line in record.lines(width=108)]
+    lines.append(f"  {said(proof.get('assembly', {}), (kernel.path / 'module.so').stat().st_size)}")
     lines.append(f"  workspace {kernel.workspace_bytes:,} bytes; {proof['isa']}, {proof['compiler']}")
     return [*lines, f"  {'from the cache' if kernel.cached else 'built'}: {kernel.path}"]
 
@@ -207,6 +216,7 @@ def backflip() -> None:
       backflip prove "Conv2d(1, 6, 5, padding=2)" --input 1,1,28,28
       backflip prove Conv2d --all-sizes
       backflip build "Conv2d(3, 8, 3)" --input 1,3,32,32
+      backflip bench "Conv2d(3, 8, 3)" --input 1,3,32,32
       backflip verify mymodule:conv_backward "Conv2d(3, 8, 3)" --input 2,3,7,6
 
     Gradients of neural-network layers: derived step by step, proved, printed, compiled to checked kernels.
@@ -217,7 +227,7 @@ def backflip() -> None:
     """
 
 
-for _command in (*derive_cli.COMMANDS, build_command, cache_command):
+for _command in (*derive_cli.COMMANDS, build_command, bench_command, cache_command):
     backflip.add_command(_command)
 
 

@@ -50,8 +50,9 @@ def gate(pyx_text: str) -> tuple[str, ...]:
         for line in function.lines:
             _check_line(function, line, names)
         check_assigned(function.lines, function.kinds)
-        if f"\ndef call_{function.name.removeprefix('bf_')}(" in pyx_text:
-            _check_operands(function.lines[0])
+        _, entry, entries = pyx_text.partition(f"\ndef call_{function.name.removeprefix('bf_')}(")
+        if entry:
+            _check_operands(function.lines[0], entries.partition(")")[0].count(",") + 1)
     return tuple(f.name for f in functions)
 
 
@@ -108,10 +109,13 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
         _check_whole(function, line)
 
 
-def _check_operands(head: Line) -> None:
+def _check_operands(head: Line, given: int) -> None:
     """What Python passes between result and workspace is read only: it may be shared, or not be writable."""
     words = head.words
-    for group in _split(words[words.index("(") + 1 : -4])[1:-1]:
+    groups = _split(words[words.index("(") + 1 : -4])
+    if len(groups) != given:
+        raise refusal(head, f"{len(groups)} arrays", f"the {given} that its entry takes")
+    for group in groups[1:-1]:
         if group[0] != "const":
             raise refusal(head, " ".join(group), "operands declared const")
 

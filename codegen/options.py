@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 
-from codegen.errors import BuildError
 from derive.errors import LayerError
 from derive.layers.base import Layer
 
 DTYPES = ("float32", "float64")
 LEVELS = ("fast", "exact")
 TIERS = ("strict", "balanced", "relaxed")
+MOST_THREADS = 256
+"""More than this machine has processors are allowed: results are the same, only later."""
 SWITCH = "BACKFLIP_TUNE"
 """Environment variable; "0" makes every build take the model's choice, as tune=False does."""
 
@@ -21,7 +22,7 @@ def tunes(asked: bool) -> bool:
 
 
 def check_options(layer: object, *, dtype: str, validate: str, accuracy: str, threads: int) -> None:
-    """Raises LayerError on an option out of range or what is no layer, BuildError on several threads."""
+    """Raises LayerError on an option out of range or what is no layer."""
     for title, value, allowed in (
         ("dtype", dtype, DTYPES),
         ("validate", validate, LEVELS),
@@ -29,16 +30,9 @@ def check_options(layer: object, *, dtype: str, validate: str, accuracy: str, th
     ):
         if value not in allowed:
             raise LayerError("unknown option", where=title, expected=" or ".join(allowed), got=repr(value))
-    if type(threads) is not int or threads < 1:
-        raise LayerError("threads out of range", where="threads", expected="at least 1", got=repr(threads))
-    if threads != 1:
-        raise BuildError(
-            "kernels run on one thread in this version",
-            where="threads",
-            expected="1",
-            got=repr(threads),
-            mend="call kernels from several Python threads: the interpreter lock is released while one runs",
-        )
+    if type(threads) is not int or not 1 <= threads <= MOST_THREADS:
+        most = f"1 to {MOST_THREADS}"
+        raise LayerError("threads out of range", where="threads", expected=most, got=repr(threads))
     if not isinstance(layer, Layer):
         raise LayerError(
             "not a layer",

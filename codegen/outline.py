@@ -30,23 +30,32 @@ void e_poison(E*, Py_ssize_t)
 _ENTRY = """
 ctypedef struct bf_arguments:
 int count
+ctypedef void (*bf_work)(E**) noexcept nogil
 E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-int bf_apart(const bf_arguments*) except -1
+int bf_run(const bf_arguments*, bf_work) except -1
 void bf_release(bf_arguments*)
 int bf_spoil(object) except -1
+object bf_runner(bf_work, int)
+object bf_fast(object, object)
+void bf_on_one_thread(int)
+"""
+_RUN = """
+cdef void run_{name}(E** at) noexcept nogil:
+    bf_{name}({passed})
 """
 _CALL = """
 def call_{name}({all}):
     cdef bf_arguments taken
-{declared}
     taken.count = 0
     try:
 {taken}
-        bf_apart(&taken)
-        with nogil:
-            bf_{name}({passed})
+        bf_run(&taken, run_{name})
     finally:
         bf_release(&taken)
+"""
+_RUNNER = """
+def runner_{name}():
+    return bf_runner(run_{name}, COUNT)
 """
 _FIXED = """
 def element_bytes():
@@ -55,6 +64,10 @@ def lanes():
     return BF_LANES
 def poison(buffer):
     bf_spoil(buffer)
+def fast(plan, slow):
+    return bf_fast(plan, slow)
+def on_one_thread(yes):
+    bf_on_one_thread(yes)
 def source_digest():
     return DIGEST
 """
@@ -65,14 +78,18 @@ _OPEN = {"COUNT": r"\d+", "FLAG": "[01]", "DIGEST": '"[0-9a-f]{64}"'}
 def is_kernel(head: Line) -> bool:
     """Whether a top-level line is the head of a kernel function: cdef ... bf_name(...) noexcept nogil:"""
     words = head.words
-    return words[0] == "cdef" and words[-4:] == (")", "noexcept", "nogil", ":")
+    return words[0] == "cdef" and words[-4:] == (")", "noexcept", "nogil", ":") and not _is_run(head)
+
+
+def _is_run(head: Line) -> bool:
+    return head.words[:2] == ("cdef", "void") and head.words[2].startswith("run_")
 
 
 def check_around(head: Line, body: list[Line]) -> None:
     """A top-level piece of text that is no kernel; raises BuildError where the template has none like it."""
     if head.words[:3] == ("cdef", "extern", "from"):
         _check_extern(head, body)
-    elif head.words[0] == "def":
+    elif head.words[0] == "def" or _is_run(head):
         _check_entry(head, body)
     elif not (head.said or head.words == ("from", "cython", ".", "parallel", "cimport", "prange")) or body:
         raise refusal(head, head.words[0], "declarations and entries of the template only")
@@ -103,7 +120,7 @@ def _operations() -> set[tuple[str, ...]]:
 
 def _lines(text: str) -> set[tuple[str, ...]]:
     flat = "\n".join(line.strip() for line in text.splitlines())
-    words = (tuple(re.findall(r"\w+|\S", line)) for line in flat.splitlines())
+    words = (tuple(re.findall(r"\w+|\*\*|\S", line)) for line in flat.splitlines())
     return {_plain(line) for line in words if line}
 
 
@@ -113,10 +130,15 @@ def _plain(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_entry(head: Line, body: list[Line]) -> None:
-    """A function that Python can call, against the one of that name in the template."""
-    name, arguments = head.words[1], [w for w in head.words[3:-2] if w != ","]
-    wanted = _call(name.removeprefix("call_"), arguments) if name.startswith("call_") else _FIXED
+    """A function around a kernel, or one that Python can call, against its model in the template."""
+    name, wanted = head.words[1], _FIXED
     lines = [head, *(line for line in body if not line.said)]
+    if _is_run(head):
+        wanted = _run(head.words[2].removeprefix("run_"), sum(line.words.count("at") for line in body))
+    elif name.startswith("call_"):
+        wanted = _call(name.removeprefix("call_"), [w for w in head.words[3:-2] if w != ","])
+    elif name.startswith("runner_"):
+        wanted = _RUNNER.format(name=name.removeprefix("runner_"))
     expected = logical_lines(wanted)
     if wanted is _FIXED:
         start = next((i for i, line in enumerate(expected) if line.words[1] == name), 0)
@@ -134,13 +156,13 @@ def _matches(words: tuple[str, ...], model: tuple[str, ...]) -> bool:
     return all(re.fullmatch(_OPEN.get(m, re.escape(m)), w) for w, m in zip(words, model, strict=True))
 
 
+def _run(name: str, count: int) -> str:
+    """The function of the template that gives a kernel its arrays, in the order in which they were taken."""
+    return _RUN.format(name=name, passed=", ".join(f"at[{i}]" for i in range(count)))
+
+
 def _call(name: str, arguments: list[str]) -> str:
     """The entry of a kernel in the template, its sizes left open."""
-    take = '        {a}_at = bf_take(&taken, {a}, b"{a}", COUNT, FLAG, FLAG)'
-    return _CALL.format(
-        name=name,
-        all=", ".join(arguments),
-        declared="\n".join(f"    cdef E* {a}_at" for a in arguments),
-        taken="\n".join(take.format(a=a) for a in arguments),
-        passed=", ".join(f"{a}_at" for a in arguments),
-    )
+    take = '        bf_take(&taken, {a}, b"{a}", COUNT, FLAG, FLAG)'
+    taken = "\n".join(take.format(a=a) for a in arguments)
+    return _CALL.format(name=name, all=", ".join(arguments), taken=taken)

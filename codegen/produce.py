@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codegen import cache, compile
 from codegen.artefact import SHIPPED_ELEMENT, Artefact
@@ -22,6 +22,9 @@ from codegen.work import check_work
 from derive.claim import Claim
 from derive.layers.base import Layer
 
+if TYPE_CHECKING:
+    from codegen.tuning import Choice
+
 
 @dataclass(frozen=True)
 class Request:
@@ -30,6 +33,9 @@ class Request:
     Attributes:
         wanted: the claims to compile, "output" and operands, in the layer's order.
         level: of validation, "fast" or "exact".
+        threads: that share a kernel's parts.
+        accuracy: "strict", "balanced" or "relaxed".
+        tune: whether the best few schedules are timed.
     """
 
     layer: Layer
@@ -38,6 +44,9 @@ class Request:
     wanted: tuple[str, ...]
     level: str
     isa: Isa
+    threads: int = 1
+    accuracy: str = "strict"
+    tune: bool = False
 
     def key(self) -> str:
         """Digest of the request, backflip's own files, and what a binary of it depends on here."""
@@ -48,6 +57,9 @@ class Request:
             "wanted": self.wanted,
             "level": self.level,
             "isa": asdict(self.isa) | {"needs": sorted(self.isa.needs)},
+            "threads": self.threads,
+            "accuracy": self.accuracy,
+            "tune": self.tune,
             "backflip": cache.own_digest(),
             "cython": compile.cython_version(),
             "abi": compile.abi(),
@@ -128,7 +140,7 @@ def _built(request: Request, key: str) -> cache.Entry:
     text, artefact_facts, proof = module_source(request)
     source = compile_digest(text)
     identity = compile.compiler_identity()
-    flags = compile.flags_of(request.isa, ())
+    flags = compile.flags_shipped(request.isa, request.threads)
     binary = cache.key_of(
         {
             "source": source,
@@ -162,51 +174,95 @@ def _agrees(entry: cache.Entry) -> bool:
 def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The Cython text, what validation needs to know of it, and the proof record's first half."""
     from codegen.facts import facts_of
-    from codegen.lower import kernel_name, lower
-    from codegen.schedules.nest import Target
-    from codegen.tables import described, digest, shown
+    from codegen.lower import kernel_name
+    from codegen.targets.cython.parts import packed_count
     from codegen.targets.cython.printer import module_text
-    from derive.theorems import LABEL, certificate_digest
 
-    layer, isa = request.layer, request.isa
-    choices, sizes = layer.choices(request.shape), layer.sizes(request.shape)
-    claims = claims_of(layer, request.shape, request.wanted)
-    check_work(claims, facts_of(layer, request.shape))
-    target = Target(isa.lanes(request.dtype), isa.accumulators, isa.registers)
-    kernels = [lower(key, claim, target, facts_of(layer, request.shape)) for key, claim in claims.items()]
-    certificate = certificate_digest(type(layer), choices)
-    title = f"{layer!r} at input {','.join(map(str, request.shape))}, {request.dtype}"
-    tables = layer.tables(request.shape)
-    facts = (
-        f"proof: {LABEL}, certificate sha256 {certificate}",
-        f"build: {isa.name}, {target.lanes} lanes, gcc {' '.join(compile.flags_of(isa, ()))}",
-        *(f"constants {n}: {len(v)} rationals, sha256 {digest(v)}" for n, v in tables.items()),
-        *(f"{k.name}: {n} = {shown(v)}" for k in kernels for n, v in k.constants.items()),
-        *(f"assumed: {said}" for said in layer.assumptions()),
-    )
-    text = module_text(title, facts, kernels)
+    layer, shape = request.layer, request.shape
+    claims = claims_of(layer, shape, request.wanted)
+    check_work(claims, facts_of(layer, shape))
+    chosen = scheduled(request, claims)
+    kernels = [c.kernel for c in chosen]
+    title = f"{layer!r} at input {','.join(map(str, shape))}, {request.dtype}"
+    text = module_text(title, _said(request, chosen), kernels)
     known = {
         "equations": {kernel_name(key): claim for key, claim in claims.items()},
         "operand_order": {k.name: tuple(b.name for b in k.operands) for k in kernels},
         "workspace_elements": {k.name: k.workspace for k in kernels},
         "constants": {k.name: k.constants for k in kernels},
         "kept": {k.name: {b.name: (b.offset or 0, b.count) for b in k.kept} for k in kernels},
+        "packed": {k.name: packed_count(k) for k in kernels},
     }
-    proof = {
+    return text, known, _record(request, claims, chosen)
+
+
+def _said(request: Request, chosen: Sequence[Choice]) -> tuple[str, ...]:
+    """What the head of the text says: proof, build, constants, assumptions, choices."""
+    from codegen.tables import digest, shown
+    from derive.theorems import LABEL
+
+    layer, isa, dtype = request.layer, request.isa, request.dtype
+    flags = compile.flags_shipped(isa, request.threads)
+    tables = layer.tables(request.shape)
+    constants = [(c.kernel.name, n, v) for c in chosen for n, v in c.kernel.constants.items()]
+    return (
+        f"proof: {LABEL}, certificate sha256 {certificates(layer, request.shape)}",
+        f"build: {isa.name}, {isa.lanes(dtype)} lanes, gcc {' '.join(flags)}",
+        *(f"constants {n}: {len(v)} rationals, sha256 {digest(v)}" for n, v in tables.items()),
+        *(f"{kernel}: {n} = {shown(v)}" for kernel, n, v in constants),
+        *(f"assumed: {said}" for said in layer.assumptions()),
+        *(f"chosen {c.said}" for c in chosen if len(c.tried) > 1),
+    )
+
+
+def _record(request: Request, claims: Mapping[str, Claim], chosen: Sequence[Choice]) -> dict[str, Any]:
+    """The first half of the proof record: what was proved, and which schedules were chosen among which."""
+    from codegen.lower import kernel_name
+    from codegen.tables import described
+    from derive.theorems import LABEL
+
+    layer, shape = request.layer, request.shape
+    kernels = [c.kernel for c in chosen]
+    return {
         "layer": repr(layer),
-        "input_shape": list(request.shape),
+        "input_shape": list(shape),
         "dtype": request.dtype,
+        "threads": request.threads,
+        "accuracy": request.accuracy,
         "label": LABEL,
-        "certificate_sha256": certificate,
+        "certificate_sha256": certificates(layer, shape),
         "theorem": {kernel_name(key): f"{c.left} = {c.right}" for key, c in claims.items()},
-        "sizes": sizes,
-        "tables": described(tables),
+        "sizes": layer.sizes(shape),
+        "tables": described(layer.tables(shape)),
         "constants": {k.name: described(k.constants) for k in kernels if k.constants},
         "assumptions": list(layer.assumptions()),
         "functions": {k.name: sorted(functions_of(k)) for k in kernels if functions_of(k)},
         "schedule": {k.name: list(k.notes) for k in kernels},
+        "candidates": {c.kernel.name: [asdict(t) for t in c.tried] for c in chosen},
     }
-    return text, known, proof
+
+
+def certificates(layer: Layer, shape: tuple[int, ...]) -> str:
+    """The digests of the certificates of the theorems behind a layer's kernels."""
+    from codegen.fused import parts
+    from derive.theorems import certificate_digest
+
+    return ", ".join(certificate_digest(kind, choices) for kind, choices in parts(layer, shape))
+
+
+def scheduled(request: Request, claims: Mapping[str, Claim]) -> list[Choice]:
+    """The kernels of the claims, each with what else there was."""
+    from codegen.facts import facts_of
+    from codegen.lower import ranked
+    from codegen.schedules.nest import Target
+    from codegen.tuning import choose
+
+    isa, size = request.isa, {"float32": 4, "float64": 8}[request.dtype]
+    lanes = isa.lanes(request.dtype)
+    target = Target(lanes, isa.accumulators, isa.registers, size, request.threads, request.accuracy)
+    facts = facts_of(request.layer, request.shape)
+    found = {key: ranked(key, claim, target, facts) for key, claim in claims.items()}
+    return choose(found, isa, request.dtype, tune=request.tune)
 
 
 def functions_of(kernel: Kernel) -> set[str]:
@@ -217,11 +273,15 @@ def functions_of(kernel: Kernel) -> set[str]:
 
 def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:
     """The wanted claims of a layer at a shape, from its theorems."""
+    from codegen.fused import is_fused, parts
     from derive.instance import claim_at
     from derive.theorems import theorems
 
-    sizes, proved = layer.sizes(shape), theorems(type(layer), layer.choices(shape))
-    return {key: claim_at(proved[key].claim, sizes) for key in wanted}
+    sizes = layer.sizes(shape)
+    proved = [theorems(kind, choices) for kind, choices in parts(layer, shape)]
+    if is_fused(layer):
+        return {"output": claim_at(layer.claims(**layer.choices(shape))["output"], sizes)}
+    return {key: claim_at(proved[0][key].claim, sizes) for key in wanted}
 
 
 def prepared(request: Request, text: str, known: Mapping[str, Any], work: Path) -> tuple[Artefact, Variants]:
@@ -230,7 +290,7 @@ def prepared(request: Request, text: str, known: Mapping[str, Any], work: Path) 
     pyx = work / "kernel.pyx"
     pyx.write_text(text, encoding="utf-8")
     c_path = compile.to_c(pyx, name)
-    variants = Variants(name, c_path, request.isa, request.isa.lanes(request.dtype))
+    variants = Variants(name, c_path, request.isa, request.isa.lanes(request.dtype), request.threads)
     own = {"layer": request.layer, "shape": request.shape, **known}
     return Artefact(text, c_path, variants.lanes, request.dtype, load_variant=variants, **own), variants
 
@@ -239,17 +299,18 @@ def _compiled(
     request: Request, text: str, known: dict[str, Any], proof: dict[str, Any], work: Path
 ) -> tuple[dict[str, Path], dict[str, Any]]:
     """Files and facts of the entry: the binary compiled and validated, and no other than that which was."""
+    from codegen.assembly import looked_at, recorded
     from codegen.validate import validate
 
     artefact, variants = prepared(request, text, known, work)
     shipped = (SHIPPED_ELEMENT[request.dtype],)
-    variants(shipped)
     record = validate(artefact, request.level)
     made = _made(text, variants, shipped)
     if (record.c_sha256, record.shipped) != (made["c_sha256"], made["binary_sha256"]):
         raise cache.refused(work, "the files that were validated", "files changed meanwhile")
     kernels = _kernels(known)
-    proof |= {"kernels": kernels, "validation": asdict(record), **made}
+    looked = recorded(looked_at(variants.path(shipped), text, list(kernels), "fma" in request.isa.needs))
+    proof |= {"kernels": kernels, "validation": asdict(record), "assembly": looked, **made}
     shown = work / "proof.json"
     shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")
     files = {
@@ -269,6 +330,7 @@ def _kernels(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             "workspace": known["workspace_elements"][k],
             "constants": {n: [str(v) for v in values] for n, values in known["constants"][k].items()},
             "kept": {n: list(part) for n, part in known["kept"][k].items()},
+            "packed": known["packed"][k],
         }
         for k, order in known["operand_order"].items()
     }
@@ -276,7 +338,7 @@ def _kernels(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, Any]:
     """How the shipped binary came about, for the proof record."""
-    flags = compile.flags_of(variants.isa, ())
+    flags = compile.flags_shipped(variants.isa, variants.threads)
     return {
         "source_sha256": compile_digest(text),
         "c_sha256": cache.file_digest(variants.c_path),

@@ -18,7 +18,7 @@ class Check:
     Attributes:
         kernel: its name, or "text" for the gate on the whole text.
         method: "lexical", "integers", "trace", "uint64", "real", "field", "functions", "bounded",
-            "selection", "rational", "marks"; of an audit also "rebuild" and "asan".
+            "selection", "rational", "packed", "threads", "marks"; of an audit also "rebuild" and "asan".
         claim: what was established, with nothing left out that it rests on.
         bound: the probability or the error that the claim allows; "deterministic" where it allows none.
         facts: numbers of this run (counts, seeds, worst error).

@@ -10,7 +10,9 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +35,8 @@ WORTH_A_TRY = 3.0
 SECONDS = 0.03
 """Time spent on one candidate."""
 ROUNDS = 3
+BUILDERS = 2
+"""Modules of candidates that are compiled side by side, before any is timed."""
 
 
 @dataclass(frozen=True)
@@ -107,17 +111,24 @@ def timed(found: Sequence[Candidate], isa: Isa, dtype: str) -> list[float]:
     Of a kernel that packs its weight it is the mean of a call that does and one that need not.
     """
     kernels = [replace(c.kernel, name=f"try_{i}", equation="", definitions=()) for i, c in enumerate(found)]
-    lanes = isa.lanes(dtype)
-    with tempfile.TemporaryDirectory(prefix="backflip-") as work:
-        name = "backflip_candidates"
-        pyx = Path(work) / "kernel.pyx"
-        pyx.write_text(module_text("candidates", (), kernels), encoding="utf-8")
-        c_path, target = compile.to_c(pyx, name), Path(work) / "module.so"
-        compile.to_binary(c_path, target, isa, (SHIPPED_ELEMENT[dtype], f"BF_LANES={lanes}"))
-        module = compile.load(name, target)
-        calls = [_calls(module, kernel, dtype) for kernel in kernels]
+    with tempfile.TemporaryDirectory(prefix="backflip-") as work, ThreadPoolExecutor(BUILDERS) as pool:
+        parts = [kernels[i::BUILDERS] for i in range(min(BUILDERS, len(kernels)))]
+        names = [f"candidates_{i}" for i in range(len(parts))]
+        folders = [Path(work) / name for name in names]
+        modules = list(pool.map(_compiled, parts, names, folders, repeat(isa), repeat(dtype)))
+        calls = [_calls(modules[i % BUILDERS], kernel, dtype) for i, kernel in enumerate(kernels)]
         rounds = [[sum(map(_seconds, own)) / len(own) for own in calls] for _ in range(ROUNDS)]
     return [min(times) for times in zip(*rounds, strict=True)]
+
+
+def _compiled(kernels: Sequence[Kernel], name: str, folder: Path, isa: Isa, dtype: str) -> ModuleType:
+    """A module of some of the candidates, made in a folder of its own."""
+    folder.mkdir()
+    pyx, target = folder / "kernel.pyx", folder / "module.so"
+    pyx.write_text(module_text("candidates", (), kernels), encoding="utf-8")
+    defined = (SHIPPED_ELEMENT[dtype], f"BF_LANES={isa.lanes(dtype)}")
+    compile.to_binary(compile.to_c(pyx, name), target, isa, defined)
+    return compile.load(name, target)
 
 
 def _calls(module: ModuleType, kernel: Kernel, dtype: str) -> list[Callable[[], Any]]:

@@ -48,6 +48,7 @@ from codegen.lexical import gate
 from codegen.literals import rational_kernels
 from codegen.marked import Sequences, check_marks
 from codegen.numeric import check_integers, check_uint64, degree
+from codegen.packed import check_packed
 from codegen.permitted import check_permitted
 from codegen.plan import Plan, plan_of
 from codegen.rational import check_rational
@@ -57,6 +58,7 @@ from codegen.record import Check, ValidationRecord
 from codegen.relation import Relation, relation_of
 from codegen.rig import KeptRig, Marks, Rig
 from codegen.selection import check_selection
+from codegen.shared import check_threads, threads_of
 from codegen.traced import check_trace as check_trace
 from codegen.traced import check_traces
 from codegen.variants import Watched
@@ -100,6 +102,7 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
         checks += classes.result()
     for kernel in rational:
         checks += check_rational(artefact, kernel, level, rng, marks)
+    checks += _ways(artefact, rng)
     if level == "exact":
         checks += check_marks(artefact, marks)
     seconds = round(time.perf_counter() - start, 3)
@@ -162,6 +165,17 @@ def _shipped(
         yield from check_tables(artefact, rig, rng)
         if level == "exact":
             yield check_reals(rig, rng)
+
+
+def _ways(artefact: Artefact, rng: np.random.Generator) -> Iterator[Check]:
+    """The other ways to run kernels: with the weight packed beforehand, on several threads."""
+    for kernel in artefact.equations:
+        packs, shares = artefact.packed.get(kernel, 0) > 0, threads_of(artefact.pyx_text, kernel) > 1
+        if packs or shares:
+            module = artefact.load_variant((SHIPPED_ELEMENT[artefact.dtype],))
+            rig = Rig(artefact, kernel, module, artefact.dtype)
+            yield from [check_packed(artefact, rig, rng)] if packs else []
+            yield from [check_threads(artefact, rig, rng)] if shares else []
 
 
 def _selected(artefact: Artefact, rig: Rig, level: str, rng: np.random.Generator) -> Iterator[Check]:

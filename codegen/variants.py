@@ -10,19 +10,24 @@ from threading import Lock
 from types import ModuleType
 
 from codegen import cache, compile
-from codegen.artefact import Artefact
+from codegen.artefact import SHIPPED_ELEMENT, Artefact
 from codegen.compile import Isa
 from codegen.errors import BuildError
 
 
 @dataclass(frozen=True)
 class Variants:
-    """One C file compiled with other definitions; each once, beside the file."""
+    """One C file compiled with other definitions; each once, beside the file.
+
+    Attributes:
+        threads: of the variant that ships; all others, which count and mark, run on one.
+    """
 
     name: str
     c_path: Path
     isa: Isa
     lanes: int
+    threads: int = 1
 
     def definitions(self, given: Sequence[str]) -> tuple[str, ...]:
         return (*given, f"BF_LANES={self.lanes}")
@@ -30,10 +35,16 @@ class Variants:
     def path(self, given: Sequence[str]) -> Path:
         return self.c_path.with_name("_".join(("variant", *given)) + ".so")
 
+    def make(self, given: tuple[str, ...], target: Path) -> None:
+        """The variant as a shared object at `target`."""
+        ships = len(given) == 1 and given[0] in SHIPPED_ELEMENT.values()
+        further = compile.further_of(self.threads if ships else 1)
+        compile.to_binary(self.c_path, target, self.isa, self.definitions(given), further)
+
     def __call__(self, given: tuple[str, ...]) -> ModuleType:
         target = self.path(given)
         if not target.exists():
-            compile.to_binary(self.c_path, target, self.isa, self.definitions(given))
+            self.make(given, target)
         return compile.load(self.name, target)
 
 

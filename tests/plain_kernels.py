@@ -49,7 +49,8 @@ cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    ctypedef void (*bf_work)(E**) noexcept nogil
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
 """
@@ -149,15 +150,15 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
 }
 
 ENTRY = """
+cdef void run_@NAME@(E** at) noexcept nogil:
+    bf_@NAME@(@PASSED@)
+
 def call_@NAME@(@ALL@):
     cdef bf_arguments taken
-@DECLARED@
     taken.count = 0
     try:
 @TAKEN@
-        bf_apart(&taken)
-        with nogil:
-            bf_@NAME@(@PASSED@)
+        bf_run(&taken, run_@NAME@)
     finally:
         bf_release(&taken)
 """
@@ -184,13 +185,12 @@ def entry(name: str, operands: Sequence[str]) -> str:
     """The function that Python calls, of arrays of any length."""
     arrays = ["out", *operands, "workspace"]
     written = ("out", "workspace")
-    taken = (f'        {a}_at = bf_take(&taken, {a}, b"{a}", 0, {int(a in written)}, 1)' for a in arrays)
+    taken = (f'        bf_take(&taken, {a}, b"{a}", 0, {int(a in written)}, 1)' for a in arrays)
     parts = {
         "@NAME@": name,
         "@ALL@": ", ".join(arrays),
-        "@DECLARED@": "\n".join(f"    cdef E* {a}_at" for a in arrays),
         "@TAKEN@": "\n".join(taken),
-        "@PASSED@": ", ".join(f"{a}_at" for a in arrays),
+        "@PASSED@": ", ".join(f"at[{i}]" for i in range(len(arrays))),
     }
     text = ENTRY
     for mark, value in parts.items():

@@ -231,7 +231,8 @@ def test_infinite_entries_stay_where_they_belong(kernel: Kernel, d: dict[str, Ar
         ({"accuracy": "sloppy"}, LayerError, "accuracy"),
         ({"wrt": "output"}, LayerError, "no such gradient"),
         ({"wrt": ("input", "momentum")}, LayerError, "momentum"),
-        ({"threads": 2}, BuildError, "one thread"),
+        ({"threads": 0}, LayerError, "threads"),
+        ({"threads": 10**6}, LayerError, "threads"),
         ({"isa": "sse9"}, BuildError, "instruction set"),
     ],
 )

@@ -19,6 +19,7 @@ from codegen.validate import validate
 from derive.spelling import parse_layer
 
 ENTRY, TAKEN, LAST = "\n\ndef call_output(", "    cdef bf_arguments taken\n", "    finally:\n"
+RUNS = "    bf_output(at[0]"
 START = "    o_h = 0\n"
 AROUND = {
     "an entry that counts": (TAKEN, "    global calls\n    calls += 1\n" + TAKEN),
@@ -29,9 +30,15 @@ AROUND = {
     "a decorator": (ENTRY, "\n\n@twice" + ENTRY[1:]),
     "another entry": (ENTRY, "\n\ndef call_more(out):\n    pass" + ENTRY),
     "an entry with a default": ("def call_output(out,", "def call_output(out=None,"),
-    "a result written after": (LAST, "        (<float*>out_at)[0] = 7\n" + LAST),
-    "a branch on the element": ("        with nogil:", "        if BF_ELEMENT_BYTES == 4:"),
-    "another order": ("(out_at, input_at, weight_at", "(out_at, weight_at, input_at"),
+    "a result written after": (LAST, "        (<float*>taken.views[0].buf)[0] = 7\n" + LAST),
+    "a branch on the element": ("        bf_run(", "        if BF_ELEMENT_BYTES == 4: bf_run("),
+    "another order": ("(at[0], at[1], at[2]", "(at[0], at[2], at[1]"),
+    "a kernel run twice": (RUNS, f"{RUNS}, at[1], at[2], at[3], at[4])\n{RUNS}"),
+    "a run that counts": (RUNS, "    global calls\n" + RUNS),
+    "another kernel's run": ("bf_run(&taken, run_output)", "bf_run(&taken, run_more)"),
+    "another kernel for a plan": ("bf_runner(run_output,", "bf_runner(run_more,"),
+    "a plan of its own": ("    return bf_fast(plan, slow)", "    return slow"),
+    "threads that stay": ("    bf_on_one_thread(yes)\n", "    bf_on_one_thread(0)\n"),
     "a docstring that runs": ('    """output into', '    f"""{calls()}output into'),
     "poison that is none": ("    bf_spoil(buffer)", "    pass"),
     "an operation declared as another": ("    E e_add(E, E)", "    E e_add(E, int)"),

@@ -16,6 +16,7 @@ from codegen import cache, call, compile
 from codegen.artefact import Artefact
 from codegen.compile import ISAS
 from codegen.errors import BuildError
+from codegen.kernel import Kernel
 from codegen.produce import Built, Request, module_source, prepared
 from codegen.rig import Rig
 from codegen.validate import validate
@@ -47,9 +48,9 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     found: list[Built] = []
     to_binary, load, produce = compile.to_binary, compile.load, call.produce
 
-    def noted_binary(c_path: Path, target: Path, isa: Any, definitions: Any) -> None:
+    def noted_binary(c_path: Path, target: Path, isa: Any, definitions: Any, *further: Any) -> None:
         compiled.append((cache.file_digest(c_path), tuple(definitions)))
-        to_binary(c_path, target, isa, definitions)
+        to_binary(c_path, target, isa, definitions, *further)
 
     def noted_load(name: str, path: Path) -> ModuleType:
         module = load(name, path)
@@ -165,7 +166,7 @@ def spied(module: ModuleType, seen: dict[str, list[bytes]]) -> Any:
 
 
 def calls_of(watched: Watched) -> tuple[dict[str, list[bytes]], dict[str, list[bytes]], list[np.ndarray]]:
-    """What the validator's rig and the kernel object pass for the same operands, and all results of both."""
+    """What rig and kernel object (by its methods) pass for the same operands; all results, and quick ones."""
     rng = np.random.default_rng(4)
     kernel, module = watched.kernel, watched.built.module
     shapes = {o.name: o.shape for o in LAYER.operands(SHAPE)}
@@ -181,18 +182,21 @@ def calls_of(watched: Watched) -> tuple[dict[str, list[bytes]], dict[str, list[b
     spy = spied(module, by_kernel)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kernel, "_call", {name: getattr(spy, f"call_{name}") for name in kernel._call})
-        results.append(kernel.forward(data["input"], data["weight"]))
-        back = kernel.backward(data["grad_output"], input=data["input"], weight=data["weight"])
-    return by_rig, by_kernel, [*results, *back.values()]
+        results.append(Kernel.forward(kernel, data["input"], data["weight"]))
+        gradient, given = data["grad_output"], {"input": data["input"], "weight": data["weight"]}
+        results += Kernel.backward(kernel, gradient, **given).values()
+    results.append(kernel.forward(data["input"], data["weight"]))
+    return by_rig, by_kernel, [*results, *kernel.backward(gradient, **given).values()]
 
 
 def test_the_kernel_object_makes_the_calls_that_were_validated(watched: Watched) -> None:
     by_rig, by_kernel, results = calls_of(watched)
     assert set(by_rig) == {"call_output", "call_grad_input", "call_grad_weight"}
     assert by_kernel == by_rig
-    half = len(results) // 2
-    for ours, theirs in zip(results[:half], results[half:], strict=True):
-        assert (ours.reshape(-1) == theirs.reshape(-1)).all()
+    third = len(results) // 3
+    assert {"forward", "backward"} <= set(vars(watched.kernel)) and third == 3
+    for rig, method, quick in zip(results[:third], results[third:-third], results[-third:], strict=True):
+        assert rig.tobytes() == method.tobytes() == quick.tobytes()
 
 
 def test_another_order_of_operands_is_seen(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:

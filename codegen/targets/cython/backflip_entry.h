@@ -3,14 +3,40 @@
 #define BACKFLIP_ENTRY_H
 
 #include <Python.h>
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
 #include "backflip_ops.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
 
 #define BF_MOST_ARGUMENTS 16
+#define BF_RUNNER "backflip.runner"
+
+/* A kernel on its arrays: what it writes, operands, workspace. */
+typedef void (*bf_work)(E **);
 
 typedef struct {
     Py_buffer views[BF_MOST_ARGUMENTS];
     int count;
 } bf_arguments;
+
+/* In a process that was forked the threads of its parent are gone, and OpenMP would wait for them for ever. */
+static int bf_one_thread;
+static void bf_on_one_thread(int yes) { bf_one_thread = yes; }
+
+/* Every run of a kernel, checked or not, is this one. */
+static __attribute__((noinline, unused)) void bf_start(bf_work work, E **at) {
+#ifdef _OPENMP
+    const int levels = omp_get_max_active_levels();
+    if (bf_one_thread) omp_set_max_active_levels(0);
+    work(at);
+    if (bf_one_thread) omp_set_max_active_levels(levels);
+#else
+    work(at);
+#endif
+}
 
 /* The elements of `object`, at least `least` of them (exactly, unless `more`); NULL with an exception set. */
 static E *bf_take(bf_arguments *taken, PyObject *object, const char *name, Py_ssize_t least, int writable, int more) {
@@ -49,8 +75,26 @@ static int bf_apart(const bf_arguments *taken) {
     return 0;
 }
 
+/* Runs a kernel on the arrays taken, in their order, without the interpreter's lock; -1 with an exception set. */
+static int bf_run(const bf_arguments *taken, bf_work work) {
+    E *at[BF_MOST_ARGUMENTS];
+    if (bf_apart(taken) < 0) return -1;
+    for (int i = 0; i < taken->count; i++) at[i] = (E *)taken->views[i].buf;
+    Py_BEGIN_ALLOW_THREADS
+    bf_start(work, at);
+    Py_END_ALLOW_THREADS
+    return 0;
+}
+
 static void bf_release(bf_arguments *taken) {
     while (taken->count) PyBuffer_Release(taken->views + --taken->count);
+}
+
+/* A kernel of `count` arrays as an object, for a plan. */
+static PyObject *bf_runner(bf_work work, int count) {
+    PyObject *found = PyCapsule_New((void *)work, BF_RUNNER, NULL);
+    if (found) PyCapsule_SetContext(found, (void *)(uintptr_t)count);
+    return found;
 }
 
 /* Poisons every element of a writable buffer; -1 with an exception set. */
@@ -61,5 +105,7 @@ static int bf_spoil(PyObject *object) {
     PyBuffer_Release(&view);
     return 0;
 }
+
+#include "backflip_call.h"
 
 #endif

@@ -12,7 +12,7 @@ typedef int64_t L __attribute__((vector_size(BF_CORE_LANES * 8)));
 #define BF_CORE static inline __attribute__((always_inline, unused))
 
 BF_CORE D d_of(double x) { return x - (D){0}; }
-BF_CORE D d_pick(L where, D a, D b) { return (D)((where & (L)a) | (~where & (L)b)); }
+BF_CORE D d_pick(L where, D a, D b) { return (D)((~where & (L)b) | (where & (L)a)); }
 BF_CORE D d_abs(D x) { return (D)((L)x & INT64_MAX); }
 /* |x| with the sign of y */
 BF_CORE D d_signed(D x, D y) { return (D)((L)d_abs(x) | ((L)y & INT64_MIN)); }

@@ -124,6 +124,7 @@ BF_HELPER V v_fn_recip(V x) {
         for (int i = 0; i < BF_LANES; i++) x.lane[i] = e_fn_##name(x.lane[i], q.lane[i], r.lane[i]);  \
         return x;                                                                                     \
     }
+#define BF_NARROW_OF_1(name, number) BF_SMOOTH_OF_1(name, number)
 #define BF_PLAIN_OF_1(name, number) BF_SMOOTH_OF_1(name, number)
 #define BF_PLAIN_OF_2(name, number) BF_SMOOTH_OF_2(name, number)
 #define BF_PLAIN_OF_3(name, number) BF_SMOOTH_OF_3(name, number)

@@ -2,6 +2,7 @@
  * that wants the list, with these macros defined (a test compares it with that file):
  *   BF_PLAIN_OF_n    comparisons and at most two roundings, in elem_plain.h
  *   BF_SMOOTH_OF_n   on vectors of doubles, in elem_core.h
+ *   BF_NARROW_OF_n   the same for double; for float on vectors of floats, in elem_narrow.h
  *   BF_WIDE_OF_n     the same for float; for double one lane at a time, in elem_wide.h
  *   BF_SCALAR_OF_n   one lane at a time for both, in elem_wide.h
  *   BF_INVERSE, BF_UNKNOWN
@@ -9,7 +10,7 @@
 BF_SMOOTH_OF_1(bce_weight, 1)
 BF_SMOOTH_OF_2(elu, 2)
 BF_SMOOTH_OF_2(elu_prime, 3)
-BF_SMOOTH_OF_1(exp, 4)
+BF_NARROW_OF_1(exp, 4)
 BF_UNKNOWN(f, 5)
 BF_UNKNOWN(f_prime, 6)
 BF_WIDE_OF_1(gelu, 7)

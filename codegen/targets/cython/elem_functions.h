@@ -62,9 +62,12 @@ BF_OP V v_all(E x) { return x - v_zero(); }
     BF_SLOW V v_fn_##name(V x, V q, V r) { BF_EACH_LANE(wide_##name(x[i], q[i], r[i])) }
 
 #ifdef BF_ELEMENT_FLOAT
+#include "elem_narrow.h"
+#define BF_NARROW_OF_1(name, number) BF_OP V v_fn_##name(V x) { return n_##name(x); } BF_ALONE_1(name)
 #define BF_WIDE_OF_1(name, number) BF_SMOOTH_OF_1(name, number)
 #define BF_WIDE_OF_3(name, number) BF_SMOOTH_OF_3(name, number)
 #else
+#define BF_NARROW_OF_1(name, number) BF_SMOOTH_OF_1(name, number)
 #define BF_WIDE_OF_1(name, number) BF_LANEWISE_1(name)
 #define BF_WIDE_OF_3(name, number) BF_LANEWISE_3(name)
 #endif

@@ -15,6 +15,7 @@
 #define BF_SMOOTH_OF_1(name, number) BF_LOST_1(fn_##name)
 #define BF_SMOOTH_OF_2(name, number) BF_LOST_2(fn_##name)
 #define BF_SMOOTH_OF_3(name, number) BF_LOST_3(fn_##name)
+#define BF_NARROW_OF_1(name, number) BF_LOST_1(fn_##name)
 #define BF_PLAIN_OF_1(name, number) BF_LOST_1(fn_##name)
 #define BF_PLAIN_OF_2(name, number) BF_LOST_2(fn_##name)
 #define BF_PLAIN_OF_3(name, number) BF_LOST_3(fn_##name)

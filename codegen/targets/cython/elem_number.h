@@ -46,19 +46,6 @@ BF_OP V v_add(V a, V b) { return a + b; }
 
 #include "elem_part.h"
 
-BF_OP V v_load_strided(const E *p, ptrdiff_t stride) {
-    V x = v_zero();
-#pragma GCC unroll 32
-    for (int i = 0; i < BF_LANES; i++) x[i] = p[i * stride];
-    return x;
-}
-
-BF_OP void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
-#pragma GCC unroll 32
-    for (int i = 0; i < BF_LANES; i++)
-        if (i < n) p[i * stride] = x[i];
-}
-
 #if BF_LANES == 32
 #define BF_IOTA 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, \
         26, 27, 28, 29, 30, 31
@@ -73,6 +60,8 @@ BF_OP void v_store_strided(E *p, V x, int n, ptrdiff_t stride) {
 #else
 #define BF_IOTA 0
 #endif
+
+#include "elem_order.h"
 
 /* lane i takes lane i xor distance of x on top of its own, for distances L/2 .. 1: a balanced tree */
 BF_OP E v_sum(V x) {

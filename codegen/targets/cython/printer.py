@@ -136,7 +136,7 @@ def _entry(name: str, *arrays: ArrayText) -> EntryText:
         name,
         arrays[0].name,
         ", ".join(a.name for a in arrays),
-        ", ".join(f"{a.name}_at" for a in arrays),
+        ", ".join(f"at[{i}]" for i in range(len(arrays))),
         ", ".join(f"{a.name} {a.count}" for a in arrays),
         arrays,
     )
