@@ -206,9 +206,7 @@ class _Rewriting:
         own = tuple(i for i in definition.indices if i.name in named)
         factors = (self._product(definition, term, inner),) if self._long(inner, held) else tuple(inner)
         body = Expr((Sum(term.indices, held, factors),))
-        earlier = takewhile(lambda d: d.tensor != definition.tensor, self.definitions.values())
-        known = next((d for d in earlier if (d.indices, d.body) == (own, body)), None)
-        summed = known.tensor if known is not None else self._stage("sum", own, body, definition)
+        summed = self._known_or_stage(own, body, definition)
         read = Read(summed, tuple(i.form for i in own))
         return Sum((), rest, (*outer, read), term.coefficient)
 
@@ -227,7 +225,7 @@ class _Rewriting:
         rest = tuple(f for f in term.factors if f not in factors)
         named = frozenset().union(*(f.names for f in factors))
         own = tuple(i for i in (*definition.indices, *outer) if i.name in named)
-        stage = self._stage("sum", own, Expr((Sum(inner, (), factors),)), definition)
+        stage = self._known_or_stage(own, Expr((Sum(inner, (), factors),)), definition)
         return Sum(outer, (), (*rest, Read(stage, tuple(i.form for i in own))), term.coefficient)
 
     def _long(self, inner: list[Factor], held: tuple[object, ...]) -> bool:
@@ -241,6 +239,12 @@ class _Rewriting:
         named = frozenset().union(*(f.names for f in inner))
         own = tuple(i for i in (*definition.indices, *term.indices) if i.name in named)
         return Read(self._stage("product", own, single(*inner), definition), tuple(i.form for i in own))
+
+    def _known_or_stage(self, own: tuple[Index, ...], body: Expr, before: Definition) -> Tensor:
+        """The stage of an earlier definition that is the same sum, or a new one."""
+        earlier = takewhile(lambda d: d.tensor != before.tensor, self.definitions.values())
+        known = next((d for d in earlier if (d.indices, d.body) == (own, body)), None)
+        return known.tensor if known is not None else self._stage("sum", own, body, before)
 
     def _stage(self, wanted: str, own: tuple[Index, ...], body: Expr, before: Definition) -> Tensor:
         tensor = Tensor(self.fresh(wanted), tuple(i.extent for i in own))

@@ -132,7 +132,7 @@ def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def test_compiled_loops_equal_plain_loops(compiled: Any) -> None:
     claims, kernels, module, text, dtype = compiled
-    assert len(gate(text)) == len(kernels)
+    assert {f"bf_{k.name}" for k in kernels} <= set(gate(text))  # parts are functions of their own
     for seed, (claim, kernel) in enumerate(zip(claims, kernels, strict=True)):
         exact, data = exact_and_data(claim, seed)
         assert all(abs(v) < 2**24 for v in exact)

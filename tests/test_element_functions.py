@@ -90,6 +90,8 @@ SABOTAGE = {
     "a subnormal factor": ("float64", "silu", "d_scaled(falling, parts)", "x * e.value / e.more"),
     "log1p without its rest": ("float64", "log_rest_clamped", "lost / y", "d_of(0)"),
     "exp in single": ("float64", "exp", "d_scaled(1 + e.rest, e)", NARROW.format("d_scaled(1 + e.rest, e)")),
+    "exp of floats, a term less": ("float32", "exp", "v_zero() + 1.0f / 5040", "v_zero()"),
+    "exp of floats, log 2 in one part": ("float32", "exp", " - times * 0x1.7f7d1cp-20f", ""),
     "sigmoid in single": ("float32", "silu", "x / e.more)", NARROW.format("1 / e.more") + " * x)"),
     "softplus in double": ("float64", "softplus", "bf_wide y = beta * x;", "bf_wide y = (double)(beta * x);"),
 }

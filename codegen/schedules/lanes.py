@@ -16,6 +16,9 @@ from codegen.loops import Assign, Call, Loop, Place, Statement
 from codegen.schedules.nest import Access, Block, Nest, Target, Writer, blocks, mark, place, summed
 from derive.index import Form
 
+CHAINS = 4
+"""Sums side by side, as many as an addition takes cycles."""
+
 
 @dataclass(frozen=True)
 class Lanes:
@@ -89,11 +92,32 @@ class Lanes:
         extent, lanes = self.nest.bound[self.line], self.target.lanes
         whole = extent // lanes * lanes
         body: tuple[Statement, ...] = ()
-        if whole:
-            body += (Loop(self.line, 0, whole, lanes, self.terms(writer, a, b, lanes)),)
+        first = extent // (lanes * self.chains) * lanes * self.chains if self.chains > 1 else 0
+        if first:
+            body += self.chained(writer, first)
+        if whole > first:
+            body += (Loop(self.line, first, whole, lanes, self.terms(writer, a, b, lanes)),)
         if left := extent - whole:
             body += (Place(self.line, Form.of(whole)), *self.terms(writer, a, b, left))
         return summed({n: e for n, e in self.nest.bound.items() if n != self.line}, body)
+
+    @property
+    def chains(self) -> int:
+        """Sums side by side where one factor is summed to one result, so that none waits for another."""
+        plain = self.left == self.right == len(self.nest.factors) == len(self.nest.bound) == 1
+        return CHAINS if plain and self.nest.bound[self.line] >= CHAINS * self.target.lanes else 1
+
+    def chained(self, writer: Writer, whole: int) -> tuple[Statement, ...]:
+        """The first `whole` terms of the line, a vector for each chain a turn, and the chains added."""
+        image, step = self.nest.factors[0], self.target.lanes
+        names = [_s(0, 0), *(f"{_s(0, 0)}_{k}" for k in range(1, self.chains))]
+        body: list[Statement] = []
+        for k, total in enumerate(names):
+            body.append(writer.load(f"a_{k}", image.buffer, image.at + k * step, step))
+            body.append(writer.fma(total, f"a_{k}"))
+        loop = Loop(self.line, 0, whole, step * self.chains, tuple(body))
+        ends = (writer.fma(names[0], other) for other in names[1:])
+        return (*map(writer.zero, names[1:]), loop, *ends)
 
     def terms(self, writer: Writer, a: Block, b: Block, count: int) -> tuple[Statement, ...]:
         """One vector of terms into every accumulator of the tile."""

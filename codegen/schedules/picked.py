@@ -12,6 +12,10 @@ from codegen.loops import Assign, Call, Do, Loop, Pointer, Statement
 from codegen.schedules.chosen import Applied
 from codegen.schedules.clip import CHOSEN, Clip
 from codegen.schedules.nest import Access, Ending, Target, Term, mark
+from derive.index import name
+
+CHAINS = 4
+"""Sums side by side, as many as an addition takes cycles."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Picked:
         entries = 1
         for extent in self.free.values():
             entries *= extent
-        return entries * (turns * (2.0 + CHOSEN * len(self.term.choices)) + 12.0)
+        return entries * (turns * (1.0 + CHOSEN / 2 * len(self.term.choices)) + 12.0)
 
     def note(self) -> str:
         return f"PICKED: vectors of {self.target.lanes} along {self.line}"
@@ -50,13 +54,15 @@ class Picked:
         )
         depth = len(clip.order)
         levels: list[list[Statement]] = [[] for _ in range(depth)]
-        inner = self.inner(clip, "v", self.target.lanes, levels)
-        body: list[Statement] = [
-            mark(next(numbers)),
-            Assign("v_total", Call("v_zero")),
-            Loop(self.line, 0, self.whole, self.target.lanes, inner),
-            Assign("e_total", Call("v_sum", ("v_total",))),
-        ]
+        wide = self.target.lanes * CHAINS
+        first = self.extent // wide * wide
+        body: list[Statement] = [mark(next(numbers)), Assign("v_total", Call("v_zero"))]
+        if first:
+            body += self.chained(clip, first, levels)
+        if first < self.whole:
+            inner = self.inner(clip, "v", self.target.lanes, levels)
+            body.append(Loop(self.line, first, self.whole, self.target.lanes, inner))
+        body.append(Assign("e_total", Call("v_sum", ("v_total",))))
         if self.whole < self.extent:
             rest = self.inner(clip, "e", 1, levels)
             body.append(Loop(self.line, self.whole, self.extent, 1, rest))
@@ -67,6 +73,20 @@ class Picked:
             done = (Loop(index, 0, self.free[index], 1, (*levels[level], *done)),)
         return (*levels[0], *done)
 
+    def chained(self, clip: Clip, stop: int, levels: list[list[Statement]]) -> list[Statement]:
+        """The sum up to a place in sums side by side, so that none waits for the one before."""
+        step, inner = self.target.lanes, list[Statement]()
+        for k in range(CHAINS):
+            moved = replace(
+                clip, terms=tuple(t.at_values({self.line: name(self.line) + k * step}) for t in clip.terms)
+            )
+            for statement in self.inner(moved, "v", step, levels):
+                inner.append(_renamed(statement, "v_total", f"v_total_{k}"))
+        totals = [f"v_total_{k}" for k in range(CHAINS)]
+        zeros = [Assign(t, Call("v_zero")) for t in totals]
+        ends = [Assign("v_total", Call("v_add", ("v_total", t))) for t in totals]
+        return [*zeros, Loop(self.line, 0, stop, step * CHAINS, tuple(inner)), *ends]
+
     def inner(self, clip: Clip, kind: str, count: int, outer: list[list[Statement]]) -> tuple[Statement, ...]:
         """One step along the line; what is known outside goes to the levels of the outer loops."""
         own: list[list[Statement]] = [[] for _ in range(len(outer) + 1)]
@@ -74,6 +94,15 @@ class Picked:
         for level, statements in enumerate(own[:-1]):
             outer[level] += [s for s in statements if s not in outer[level]]
         return tuple(own[-1])
+
+
+def _renamed(statement: Statement, old: str, new: str) -> Statement:
+    """A statement with a value under another name."""
+    if not isinstance(statement, Assign):
+        return statement
+    arguments = tuple(new if a == old else a for a in statement.value.arguments)
+    title = new if statement.name == old else statement.name
+    return Assign(title, Call(statement.value.operation, arguments))
 
 
 def picked(out: Access, free: Mapping[str, int], term: Term, target: Target) -> Picked | None:
