@@ -9,12 +9,14 @@ from math import gcd, prod
 import numpy as np
 from numpy.typing import NDArray
 
-from derive.index import Condition, Form, Zero
+from derive.index import Condition, Form, Zero, name
 
 Forms = tuple[Form, Form, Form]
 """The index forms of out, image and weight."""
 MOST_PAIRS = 2**22
 """Values of the indices of one axis that are looked at one by one."""
+BOUNDED = "_"
+"""An index beside those of the claim: the value of a condition's form."""
 
 
 @dataclass(frozen=True)
@@ -105,21 +107,47 @@ def _slope(form: Form, name: str) -> int:
 
 
 def _values(conditions: Sequence[Condition], ranges: dict[str, int]) -> dict[str, NDArray[np.int64]] | None:
-    """All values of indices at which conditions hold, as columns."""
-    if prod(ranges.values()) > MOST_PAIRS:
+    """All values of indices at which conditions hold, as columns; one that is bounded is not tried."""
+    given = _bounded(conditions, ranges)
+    tried = (
+        ranges if given is None else {n: r for n, r in ranges.items() if n != given[0]} | {BOUNDED: given[2]}
+    )
+    names, count = sorted(tried), prod(tried.values())
+    if count > MOST_PAIRS:
         return None
-    names = sorted(ranges)
-    count = prod(ranges.values())
-    grid = np.indices([ranges[n] for n in names]).reshape(len(names), count).astype(np.int64)
+    grid = np.indices([tried[n] for n in names]).reshape(len(names), count).astype(np.int64)
     at = dict(zip(names, grid, strict=True))
     keep = np.ones(count, bool)
+    if given is not None:
+        at[given[0]] = np.broadcast_to(np.asarray(given[1].evaluate(at), np.int64), count)
+        keep &= (at[given[0]] >= 0) & (at[given[0]] < ranges[given[0]])
     for condition in conditions:
         value = condition.form.evaluate(at)
         if isinstance(condition, Zero):
             keep &= value == 0
         else:
             keep &= (value >= 0) & (value < condition.high.evaluate(at))
-    return {n: column[keep] for n, column in at.items()}
+    return {n: column[keep] for n, column in at.items() if n != BOUNDED}
+
+
+def _bounded(conditions: Sequence[Condition], ranges: dict[str, int]) -> tuple[str, Form, int] | None:
+    """An index of which a condition leaves fewer values than its range, were the others known.
+
+    Those values as a form of the others and of `BOUNDED`, which runs below the number that comes last.
+    """
+    best = None
+    for condition in conditions:
+        high = 1 if isinstance(condition, Zero) else condition.high.constant
+        for index in sorted(ranges):
+            slope = _slope(condition.form, index)
+            if high and abs(slope) == 1 and high * (best[3] if best else 1) < ranges[index]:
+                best = (
+                    index,
+                    name(index) - slope * (condition.form - name(BOUNDED)),
+                    high,
+                    ranges[index] // high,
+                )
+    return best[:3] if best else None
 
 
 def _first(

@@ -66,6 +66,11 @@ def ranked(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> li
     return sorted((*found, by_nests(key, claim, target)), key=lambda c: c.cost)
 
 
+def plainly(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> Kernel:
+    """The kernel of a right side by the schedules that take any; its loops look alike for all layers."""
+    return by_nests(key, claim, target).kernel if linear(claim, facts) else lower(key, claim, target, facts)
+
+
 def by_nests(key: str, claim: Claim, target: Target) -> Candidate:
     """The kernel of a right side without functions by the schedules for nests, which take whatever it is."""
     helpers = {d.tensor.name: d for d in claim.setting.definitions}

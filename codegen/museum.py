@@ -20,7 +20,7 @@ from codegen.compile import ISAS
 from codegen.errors import BuildError
 from codegen.facts import facts_of, linear
 from codegen.loops import Kernel
-from codegen.lower import lower
+from codegen.lower import plainly
 from codegen.museum_loops import KERNELS, LOOPS
 from codegen.run import Unwritten, run
 from codegen.schedules.nest import Target
@@ -82,7 +82,7 @@ def specimen(exhibit: Exhibit, kind: str) -> Specimen:
     right = exhibit.at(exhibit.right())
     lowered = right if kind == "right" else exhibit.at(exhibit.wrong(kind))
     name = f"{exhibit.key}-{kind}".replace("-", "_")
-    kernel = lower(exhibit.result, lowered, target(), facts_of(layer, shape))
+    kernel = plainly(exhibit.result, lowered, target(), facts_of(layer, shape))
     return Specimen(name, layer, shape, exhibit.result, right, replace(kernel, name=name))
 
 
@@ -91,7 +91,7 @@ def right_kernel(text: str, shape: Sequence[int], result: str, name: str = "righ
     layer, at = parse_layer(text), tuple(shape)
     assert isinstance(layer, Layer)
     right = claim_at(claims_of(type(layer), layer.choices(at))[result], layer.sizes(at))
-    kernel = lower(result, right, target(), facts_of(layer, at))
+    kernel = plainly(result, right, target(), facts_of(layer, at))
     return Specimen(name, layer, at, result, right, replace(kernel, name=name))
 
 
@@ -128,7 +128,7 @@ def first_wrong(own: Specimen) -> str:
     On symbols, so that both terms are shown whole; a kernel that selects is run on given whole numbers.
     """
     layer, shape = own.layer, own.shape
-    right = lower(own.result, own.right, target(), facts_of(layer, shape))
+    right = plainly(own.result, own.right, target(), facts_of(layer, shape))
     tensors = {t.name: t for t in own.right.setting.inputs}
     given = _numbers(right) if own.selects else _symbols(right, tensors)
     wanted, found = (run(k, given[0], target().lanes) for k in (right, own.kernel))

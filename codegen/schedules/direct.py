@@ -1,0 +1,53 @@
+"""Owns direct convolution: which tiles of CHAN and FLAT are worth a look, for one contraction or phases.
+
+Phases of a stride share image and result: planned together the image is copied once, and where all phases of
+the last axis are there, whole lines are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from heapq import nsmallest
+
+from codegen.schedules import direct_chan, direct_flat
+from codegen.schedules.nest import Target
+from codegen.schedules.planned import Plan
+from codegen.schedules.problem import Contraction
+
+HANDFUL = 3
+"""Tiles of each kind that are handed over."""
+NEAR = 1.5
+"""Times the least cost beyond which a tile is not worth a look."""
+
+
+def plans(contraction: Contraction, target: Target) -> Iterator[Plan]:
+    """The best tiles by the model, the best one first; none for gradients by the weight."""
+    yield from plans_of_phases((contraction,), target)
+
+
+def plans_of_phases(contractions: Sequence[Contraction], target: Target) -> Iterator[Plan]:
+    """The same for contractions that share all but places, taps and where those begin."""
+    together = tuple(contractions)
+    if not together or not _fits(together):
+        return
+    best = [*_best(direct_chan.plans(together, target)), *_best(direct_flat.plans(together, target))]
+    best.sort(key=lambda found: found[0])
+    yield from (plan for cost, plan in best if cost <= NEAR * best[0][0])
+
+
+def _best(found: Iterator[Plan]) -> list[tuple[float, Plan]]:
+    """The cheapest few with their costs."""
+    return nsmallest(HANDFUL, ((plan.cost(), plan) for plan in found), key=lambda pair: pair[0])
+
+
+def _fits(contractions: tuple[Contraction, ...]) -> bool:
+    """Whether one plan can be made of contractions: a result with places, one image, one weight."""
+
+    def shared(c: Contraction) -> tuple[object, ...]:
+        counts = (c.batch, c.groups, c.outs, c.ins, len(c.axes))
+        steps = tuple(tuple(sorted(o.steps.items())) for o in (c.out, c.image, c.weight))
+        image = (c.image.buffer, c.image.base, *((a.image, a.image_step) for a in c.axes))
+        return (*counts, *steps, image, c.out.buffer, c.weight.buffer, repr(c.bias), repr(c.after))
+
+    first = shared(contractions[0])
+    return all(c.result == "out" and c.axes and shared(c) == first for c in contractions)

@@ -1,0 +1,252 @@
+"""FLAT, direct: a vector is consecutive places of a line, the weight is broadcast as it lies.
+
+    y[k, r, v] = sum over c and taps of weight[k] * image[r, v]        tile: channels k, rows r, vectors v
+
+For results of few channels, whose vectors CHAN would leave half empty, and lines of at least nearly a vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import product
+from math import prod
+
+from codegen.loops import Assign, Branch, Buffer, Call, Do, Limit, Loop, Place, Pointer, Statement
+from codegen.schedules.direct_image import Image, image_of
+from codegen.schedules.direct_lines import Job, Line, jobs_of
+from codegen.schedules.direct_sums import (
+    LATENCY,
+    Blocks,
+    Inner,
+    applied,
+    blocks_of,
+    channels,
+    pieces,
+    summed_taps,
+)
+from codegen.schedules.direct_turns import heads, kinds_of, parts_of, whole_images
+from codegen.schedules.direct_words import add, around, fma, load, splat, spread, store, zero
+from codegen.schedules.nest import Target
+from codegen.schedules.planned import Room, Scratch
+from codegen.schedules.problem import Contraction
+from derive.index import Form, name
+
+APART = 1.25
+"""Cycles for each lane of a vector stored apart."""
+SHARES = 8
+"""Bands of lines that there are at least, where there are so many lines, for threads to share."""
+PIECE = 512
+"""Places of a piece of a lone line, about."""
+
+
+@dataclass(frozen=True)
+class Flat:
+    """A plan: contractions over one image, tile of channels x rows x vectors."""
+
+    contractions: tuple[Contraction, ...]
+    target: Target
+    image: Image
+    outs: int
+    rows: int
+    vectors: int
+
+    accuracy = "strict"
+
+    @property
+    def lanes(self) -> int:
+        return self.target.lanes
+
+    @property
+    def first(self) -> Contraction:
+        return self.contractions[0]
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        step = self.lanes * self.vectors
+        return jobs_of(self.contractions, self.image, max(1, PIECE // step) * step)
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        return blocks_of(self.contractions)
+
+    @property
+    def whole(self) -> bool:
+        return whole_images(self.image, self.first.batch, self.target.threads)
+
+    def band(self, job: Job) -> int:
+        """Lines of a turn: a divisor of all."""
+        count = job.rows.count
+        most = max(self.rows, -(-count // SHARES))
+        return max(d for d in range(1, count + 1) if count % d == 0 and d <= most)
+
+    def cost(self) -> float:
+        return self.image.cost + sum(self._job_cost(job) for job in self.jobs)
+
+    def _job_cost(self, job: Job) -> float:
+        c, total = self.first, 0.0
+        for k, r, line in self._tiles_of(job):
+            for (k0, k1, outs), (r0, r1, rows) in ((k, r),):
+                for v0, v1, vectors in self._vectors(line):
+                    tiles = (k1 - k0) // outs * ((r1 - r0) // rows) * ((v1 - v0) // vectors)
+                    total += tiles * self._tile_cost(job, line, outs, rows, vectors)
+        turns = c.batch * c.groups * prod(d.count for d in job.outer)
+        return turns * (job.rows.count // self.band(job)) * (total + 20)
+
+    def _tile_cost(self, job: Job, line: Line, outs: int, rows: int, vectors: int) -> float:
+        sums, loads = outs * rows * vectors, rows * vectors
+        tap = max(sums / 2, (outs + 2 * loads) / 2, LATENCY) * 1.03 + 0.5
+        whole = line.products * self.first.ins * tap + self.first.ins * 4
+        put = 1.5 if job.col * line.apart == 1 else APART * self.lanes
+        return whole + sums * (put + (2.0 * self.blocks.count if self.blocks.count > 1 else 0.0)) + 12
+
+    def note(self) -> str:
+        tile = f"{self.outs} channels x {self.rows} lines x {self.vectors} vectors of {self.lanes} places"
+        kept = f", sums of {self.blocks.size} channels at a time" if self.blocks.count > 1 else ""
+        return f"FLAT tile: {tile}{kept}"
+
+    def scratch(self) -> tuple[Scratch, ...]:
+        sums = self.outs * self.rows * self.vectors * self.lanes
+        kept = (Scratch("sums", sums, own=True),) if self.blocks.count > 1 else ()
+        return (*self.image.scratch(self.whole), *kept)
+
+    def statements(self, room: Room) -> tuple[Statement, ...]:
+        jobs = [
+            (kinds_of(self.first, job, self.band(job)), partial(self._band, job, room)) for job in self.jobs
+        ]
+        return parts_of(self.image, self.first.batch, room, self.whole, jobs)
+
+    def _band(self, job: Job, room: Room, n: Form) -> tuple[Statement, ...]:
+        head = heads(self.first, self.image, job, self.band(job), n, {})
+        return (*head, *self._tiles(job, room))
+
+    def _tiles_of(self, job: Job) -> Iterator[tuple[tuple[int, int, int], tuple[int, int, int], Line]]:
+        yield from product(pieces(self.first.outs, self.outs), pieces(self.band(job), self.rows), job.lines)
+
+    def _vectors(self, line: Line) -> list[tuple[int, int, int]]:
+        return pieces(-(-line.cols // self.lanes), self.vectors)
+
+    def _tiles(self, job: Job, room: Room) -> tuple[Statement, ...]:
+        """Every tile of a band of lines; the last vector of a line apart where it is not full."""
+        body: tuple[Statement, ...] = ()
+        for (k0, k1, outs), (r0, r1, rows), line in self._tiles_of(job):
+            inner: tuple[Statement, ...] = ()
+            for first, stop, vectors in self._ends(line):
+                cell = self._tile(job, room, line, (outs, rows, vectors), stop)
+                inner += around("q", first * self.lanes, stop * self.lanes, vectors * self.lanes, cell)
+            body += around("k", k0, k1, outs, around("r", r0, r1, rows, inner))
+        return body
+
+    def _ends(self, line: Line) -> list[tuple[int, int, int]]:
+        """Tiles of vectors along a line, such that one whose last vector is not full stands alone."""
+        found: list[tuple[int, int, int]] = []
+        for first, stop, vectors in self._vectors(line):
+            ragged = stop * self.lanes > line.cols and stop - first > vectors
+            found += [(first, stop - vectors, vectors), (stop - vectors, stop, vectors)] if ragged else []
+            found += [] if ragged else [(first, stop, vectors)]
+        return found
+
+    def _tile(
+        self, job: Job, room: Room, line: Line, shape: tuple[int, int, int], stop: int
+    ) -> tuple[Statement, ...]:
+        outs, rows, vectors = shape
+        spots, weight = list(product(range(outs), range(rows), range(vectors))), line.weight
+        x_steps = {"c": self.image.step("c"), "r": job.rows.image, "q": line.step}
+        w_steps = {"g": weight.step("g"), "k": weight.step("k"), "c": weight.step("c")}
+        inner = (
+            Place("at_x", name("at_image") + spread(x_steps, line.start)),
+            Place("at_w", spread(w_steps, weight.base)),
+            *summed_taps(line, self._products(job, room, line, shape)),
+        )
+        body = self._summed(room, channels(self.blocks, inner), spots)
+        by = job.col * line.apart
+        at = spread({"k": self.first.out.step("k"), "r": job.rows.out, "q": by}, line.out * job.col)
+        out = self.first.out.buffer
+        last = line.cols - (stop - 1) * self.lanes
+        put: list[Statement] = [Place("to", name("at_out") + at)]
+        for k, r, v in spots:
+            full = v < vectors - 1 or last >= self.lanes
+            to = name("to") + (k * self.first.out.step("k") + r * job.rows.out + v * self.lanes * by)
+            count = self.lanes if full else last
+            put += applied(self.first, _y(k, r, v))
+            put.append(_put(out, to, _y(k, r, v), count, self.lanes, by))
+        return (Branch(room.mark()), *body, *put)
+
+    def _summed(
+        self, room: Room, inner: tuple[Statement, ...], spots: list[tuple[int, int, int]]
+    ) -> tuple[Statement, ...]:
+        """The sums of a tile: all at once, or by blocks of channels that are added up in scratch."""
+        begun = self._begun(spots)
+        if self.blocks.count == 1:
+            return (*begun, *inner)
+        sums, lanes, size = room.scratch["sums"], self.lanes, self.blocks.size
+        at = {spot: Form.of(i * lanes) for i, spot in enumerate(spots)}
+        kept = tuple(store(sums, at[s], _y(*s), lanes, lanes) for s in spots)
+        added: list[Statement] = []
+        for s in spots:
+            added += [load("before", sums, at[s], lanes, lanes), add(_y(*s), "before")]
+            added.append(store(sums, at[s], _y(*s), lanes, lanes))
+        last = Limit("c_last", name("c_first") + size, 1, 0, True, self.blocks.ins)
+        block = (
+            Place("c_first", name("part") * size),
+            last,
+            *(zero(_y(*s)) for s in spots),
+            *inner,
+            *added,
+        )
+        done = tuple(load(_y(*s), sums, at[s], lanes, lanes) for s in spots)
+        return (*begun, *kept, Loop("part", 0, self.blocks.count, 1, block), *done)
+
+    def _begun(self, spots: list[tuple[int, int, int]]) -> tuple[Statement, ...]:
+        """What accumulators begin as: the bias, or zeros."""
+        bias = self.first.bias
+        if bias is None:
+            return tuple(zero(_y(*s)) for s in spots)
+        at = Place("at_bias", spread({"g": bias.step("g"), "k": bias.step("k")}, bias.base))
+        begun = (splat(_y(*s), bias.buffer, name("at_bias") + s[0] * bias.step("k")) for s in spots)
+        return (at, *begun)
+
+    def _products(self, job: Job, room: Room, line: Line, shape: tuple[int, int, int]) -> Inner:
+        """The products of one tap: vectors of the image loaded, each channel's weight broadcast."""
+        buffer, weight = self.image.buffer(room.scratch.get("padded")), line.weight
+        outs, rows, vectors = shape
+
+        def said(image: Form, tap: Form, packed: Form) -> tuple[Statement, ...]:
+            body: list[Statement] = []
+            for r, v in product(range(rows), range(vectors)):
+                at = name("at_x") + image + (r * job.rows.image + v * self.lanes)
+                body.append(load(f"x_{r}_{v}", buffer, at, self.lanes, self.lanes))
+                body.append(Assign(f"x_{r}_{v}", Call("v_held", (f"x_{r}_{v}",))))
+            for k in range(outs):
+                body.append(splat("w", weight.buffer, name("at_w") + tap + k * weight.step("k")))
+                body += [fma(_y(k, r, v), "w", f"x_{r}_{v}") for r in range(rows) for v in range(vectors)]
+            return tuple(body)
+
+        return said
+
+
+def _y(k: int, r: int, v: int) -> str:
+    return f"y_{k}_{r}_{v}"
+
+
+def _put(out: Buffer, to: Form, value: str, count: int, lanes: int, by: int) -> Statement:
+    if by == 1:
+        return store(out, to, value, count, lanes)
+    return Do(Call("v_store_strided", (Pointer(out, to), value, count, by)))
+
+
+def plans(contractions: tuple[Contraction, ...], target: Target) -> Iterator[Flat]:
+    """Tiles that fit the registers, for contractions over one image."""
+    image = image_of(contractions, target.lanes, True)
+    if image is None or any(c.axes[-1].stride != 1 for c in contractions):
+        return
+    outs = contractions[0].outs
+    vectors = max(-(-c.axes[-1].out // target.lanes) for c in contractions)
+    rows = max(c.axes[-2].out if len(c.axes) > 1 else 1 for c in contractions)
+    for k, r, v in product(
+        range(1, min(outs, 16) + 1), range(1, min(rows, 6) + 1), range(1, min(vectors, 8) + 1)
+    ):
+        sums = k * r * v
+        if sums <= target.accumulators and sums + r * v + 1 <= target.registers:
+            yield Flat(contractions, target, image, k, r, v)
