@@ -253,8 +253,8 @@ def test_a_wrong_kernel_is_refused_by_validation(empty: Path, monkeypatch: pytes
 
     def tampered(pyx: Path, name: str) -> Path:
         text = pyx.read_text()
-        assert "for a_h in range(2)" in text
-        pyx.write_text(text.replace("for a_h in range(2)", "for a_h in range(1)", 1))
+        assert "v_splat(weight + 1)" in text
+        pyx.write_text(text.replace("v_splat(weight + 1)", "v_splat(weight + 2)", 1))
         return real(pyx, name)
 
     monkeypatch.setattr(compile, "to_c", tampered)

@@ -31,7 +31,7 @@ def test_help_begins_with_examples(tmp_path: Path) -> None:
     said = backflip("--help", cwd=tmp_path)
     assert said.code == 0 and not said.err
     assert said.out.index("Examples:") < said.out.index("Options:")
-    verbs = ["derive", "prove", "check", "explain", "build", "verify", "cache"]
+    verbs = ["derive", "prove", "check", "explain", "build", "bench", "verify", "cache"]
     assert all(f"\n  {verb} " in said.out for verb in verbs)
     for verb in verbs:
         said = backflip(verb, "--help", cwd=tmp_path)

@@ -93,9 +93,9 @@ def test_a_name_given_on_every_way() -> None:
 
 
 DECLARED = "    void bf_branch(int)\n"
-CHOICE = "    E e_same(E, E)\n    E e_choose(E, E, E)\n    E e_index(Py_ssize_t)\n" + DECLARED
-STORE = "        e_store(out + at_out, one_y_0_0_0)\n"
-WRONG = "        one_y_0_0_0 = e_choose(e_same(e_load(input), e_index(123456)), e_zero(), one_y_0_0_0)\n"
+CHOICE = "    V v_same(V, V)\n    V v_choose(V, V, V)\n    V v_index(Py_ssize_t, Py_ssize_t)\n" + DECLARED
+STORE = "        v_store_part(out + 3*o_h + o_w, v1_25, 3)\n"
+WRONG = "        v1_25 = v_choose(v_same(v_load_part(input, 1), v_index(123456, 0)), v_zero(), v1_25)\n"
 
 
 def test_a_choice_in_a_sum_of_products(tmp_path: Path) -> None:
@@ -111,18 +111,19 @@ def test_a_choice_in_a_sum_of_products(tmp_path: Path) -> None:
     assert (right, wrong) == (9, 0)
     with pytest.raises(BuildError, match="that its equation does not need") as refusal:
         validate(art)
-    assert refusal.value.got == "e_choose, e_index, e_same"
+    assert refusal.value.got == "v_choose, v_index, v_same"
 
 
-PICKED = "                    e_code = e_choose(e_flag, e_here, e_code)\n"
+PICKED = "        v1_14 = v_choose(v1_12, v1_11, v1_8)\n"
+"""A code chosen: v1_12 is the flag, v1_14 then the code, v1_13 the best, v1_10 an entry, v1_11 a place."""
 CHOICES = {
-    "an entry's value": "e_flag = e_same(e_best, e_here)",
-    "a number as an entry": "e_flag = e_larger(e_code, e_here, e_best)",
-    "an entry as a code": "e_flag = e_larger(e_best, e_best, e_0_0)",
-    "an entry as a flag": "e_best = e_choose(e_0_0, e_best, e_0_0)",
-    "what has no name": "e_best = e_choose(e_same(e_code, e_here), e_best, e_best)",
-    "a flag that was an entry": "e_flag = e_load(input)",
-    "a code chosen among entries": "e_code = e_choose(e_flag, e_best, e_code)",
+    "an entry's value": "v1_12 = v_same(v1_13, v1_11)",
+    "a number as an entry": "v1_12 = v_larger(v1_14, v1_11, v1_13)",
+    "an entry as a code": "v1_12 = v_larger(v1_13, v1_13, v1_10)",
+    "an entry as a flag": "v1_13 = v_choose(v1_10, v1_13, v1_10)",
+    "what has no name": "v1_13 = v_choose(v_same(v1_14, v1_11), v1_13, v1_13)",
+    "a flag that was an entry": "v1_12 = v_load(input)",
+    "a code chosen among entries": "v1_14 = v_choose(v1_12, v1_13, v1_14)",
 }
 
 
@@ -131,11 +132,11 @@ def test_a_choice_by_an_entry_s_own_value(what: str) -> None:
     """In text that does select, nothing may hang on what an entry is, only on which one is larger."""
     asked = request("MaxPool2d(3, stride=2)", (1, 1, 7, 7))
     text, known, _ = module_source(asked)
-    text = text.replace(DECLARED, "    E e_same(E, E)\n" + DECLARED, 1)
+    text = text.replace(DECLARED, "    V v_same(V, V)\n" + DECLARED, 1)
     facts = facts_of(asked.layer, asked.shape)
     check_permitted(text, known["equations"], [], facts)
     assert text.count(PICKED) == 1
-    wrong = text.replace(PICKED, f"{PICKED}{' ' * 20}{CHOICES[what]}\n", 1)
+    wrong = text.replace(PICKED, f"{PICKED}{' ' * 8}{CHOICES[what]}\n", 1)
     assert gate(wrong)
     with pytest.raises(BuildError, match="codes compared with codes"):
         check_permitted(wrong, known["equations"], [], facts)

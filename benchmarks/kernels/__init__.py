@@ -1,0 +1,1 @@
+"""The measurement of all kernels against all peers: `python -m benchmarks`."""

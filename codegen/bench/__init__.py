@@ -1,0 +1,1 @@
+"""Measurements of kernels against other implementations: `backflip bench` and `benchmarks/`."""

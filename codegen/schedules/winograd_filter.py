@@ -1,0 +1,145 @@
+"""Owns the transform of the taps ahead: U[g][block of k][product][c][k of the block] = G w G^T, lanes are k.
+
+Taps lie as PyTorch lays them, all of a (k, c) side by side: for each c one or a few blocks of lanes by lanes
+are turned so that k lies in lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from codegen.loops import Assign, Call, Do, Loop, Part, Place, Pointer, Statement
+from codegen.schedules.nest import mark
+from codegen.schedules.planned import Room, Scratch
+from codegen.schedules.problem import Operand
+from codegen.schedules.winograd_apply import Applied, Matrix, declared
+from derive.index import Form, name
+
+
+@dataclass(frozen=True)
+class Filter:
+    """The taps transformed, `vectors` of k to a block.
+
+    Attributes:
+        taps: numbers of taps and steps from one to the next, rows first.
+    """
+
+    weight: Operand
+    groups: int
+    outs: int
+    ins: int
+    taps: tuple[tuple[int, int], tuple[int, int]]
+    matrices: tuple[Matrix, Matrix]
+    vectors: int
+    lanes: int
+
+    @property
+    def wide(self) -> int:
+        """Outputs of a block."""
+        return self.vectors * self.lanes
+
+    @property
+    def blocks(self) -> int:
+        return self.outs // self.wide
+
+    @property
+    def products(self) -> int:
+        return len(self.matrices[0]) * len(self.matrices[1])
+
+    @property
+    def plane(self) -> int:
+        """Elements that belong to one product and block; no power of two."""
+        return self.ins * self.wide + 16
+
+    @property
+    def count(self) -> int:
+        return self.groups * self.blocks * self.products * self.plane
+
+    @property
+    def size(self) -> int:
+        return self.taps[0][0] * self.taps[1][0]
+
+    @property
+    def first(self) -> int:
+        """Elements from the first tap to the one that lies first in memory."""
+        return sum(min(0, (count - 1) * step) for count, step in self.taps)
+
+    @property
+    def fits(self) -> bool:
+        """Whether a (k, c)'s taps lie side by side, and what a turned block reads beyond them exists."""
+        spots = {self.spot(a, b) for a in range(self.taps[0][0]) for b in range(self.taps[1][0])}
+        even = spots == set(range(self.size)) and self.outs % self.wide == 0
+        return even and (self.size >= self.lanes or self.ins * self.size >= self.lanes)
+
+    def spot(self, a: int, b: int) -> int:
+        """Where a tap lies among the taps of its (k, c)."""
+        return a * self.taps[0][1] + b * self.taps[1][1] - self.first
+
+    def at(self, g: Form, block: Form) -> Form:
+        """Where a block begins in the transformed taps."""
+        return (g * self.blocks + block) * (self.products * self.plane)
+
+    def scratch(self) -> Iterator[Scratch]:
+        yield Scratch("taps", self.count, packed=True)
+        rows = max(self.size, 2 * self.lanes)
+        yield Scratch("tap_lanes", rows * self.lanes, own=True)
+
+    def part(self, room: Room) -> Part:
+        """All of it, a turn for each block of outputs."""
+        inner: tuple[Statement, ...] = (
+            mark(room.mark()),
+            *self._channels(room),
+        )
+        inner = (Loop("g", 0, self.groups, 1, inner),) if self.groups > 1 else (Place("g", Form()), *inner)
+        return Part(room.part("pack_taps"), "block", self.blocks, inner)
+
+    def _channels(self, room: Room) -> Iterator[Statement]:
+        """One vector of k after another: the rows of two would meet in the same places of the first cache."""
+        work = Applied("d")
+        self._transformed(room, work)
+        yield from declared(work.constants)
+        body: list[Statement] = []
+        rest = 0 if self.size >= self.lanes else 1
+        if self.ins - rest:
+            body.append(Loop("c", 0, self.ins - rest, 1, tuple(self._channel(room, 0))))
+        if rest:
+            body += [Place("c", Form.of(self.ins - 1)), *self._channel(room, self.lanes - self.size)]
+        yield Loop("vector", 0, self.vectors, 1, tuple(body))
+
+    def _channel(self, room: Room, back: int) -> Iterator[Statement]:
+        """One c and vector of k; where `back`, turned blocks begin that much early, not to read too far."""
+        of, lanes = self.weight, self.lanes
+        k = name("block") * self.wide + name("vector") * lanes
+        at = Form.of(of.base + self.first) + k * of.step("k")
+        yield Place("from_taps", at + name("g") * of.step("g") + name("c") * of.step("c"))
+        starts = [*range(0, self.size - lanes, lanes), self.size - lanes] if self.size >= lanes else [-back]
+        for start in starts:
+            into = Pointer(room.scratch["tap_lanes"], Form.of((start + back) * lanes))
+            origin = Pointer(of.buffer, name("from_taps") + start)
+            yield Do(Call("v_transpose", (into, origin, lanes, of.step("k"))))
+        work = Applied("d")
+        found = self._transformed(room, work, back)
+        yield from work.body
+        to = self.at(name("g"), name("block")) + name("c") * self.wide + name("vector") * lanes
+        yield Place("to_taps", to)
+        for number, value in enumerate(found):
+            into = Pointer(room.scratch["taps"], name("to_taps") + number * self.plane)
+            yield Do(Call("v_store", (into, value)))
+
+    def _transformed(self, room: Room, work: Applied, back: int = 0) -> list[str]:
+        """The names of all products' taps, columns down first."""
+        (tall, _), (wide, _) = self.taps
+        half = list[list[str]]()
+        for b in range(wide):
+            sources = []
+            for a in range(tall):
+                pointer = Pointer(room.scratch["tap_lanes"], Form.of((self.spot(a, b) + back) * self.lanes))
+                work.body.append(Assign(f"g_{a}_{b}", Call("v_load", (pointer,))))
+                sources.append(f"g_{a}_{b}")
+            half.append(work.apply(self.matrices[0], sources))
+        return [
+            n
+            for x in range(len(self.matrices[0]))
+            for n in work.apply(self.matrices[1], [h[x] for h in half])
+        ]
