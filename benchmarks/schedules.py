@@ -1,10 +1,11 @@
 """Times the candidate schedules of each kernel and compares the model's choice with the quickest.
 
-    python -m benchmarks.schedules [--only TEXT] [--most N] [--dtype float32] [--accuracy strict] [-o FILE] [--json FILE]
+    python -m benchmarks.schedules [--only TEXT] [--most N] [--dtype float32] [--accuracy strict]
+        [-o FILE] [--json FILE]
 
-For every layer and each of its kernels the best N candidates by the model are compiled and timed in one module,
-interleaved, warm, one thread. Regret is the time of the model's first over that of the quickest: 1.00 where the
-model alone (`--no-tune`) chooses as well as timing does. Candidates beyond the N are not looked at.
+For every layer and each of its kernels the best N candidates by the model are compiled and timed in one
+module, interleaved, warm, one thread. Regret is the time of the model's first over that of the quickest: 1.00
+where the model alone (`--no-tune`) chooses as well as timing does. Candidates beyond the N are not looked at.
 """
 
 from __future__ import annotations
@@ -98,8 +99,8 @@ def page(found: list[Timed], accuracy: str, dtype: str) -> str:
     lines = [
         "# The model's choice of schedule against the quickest of the timed",
         "",
-        f"{dtype}, {accuracy}, {compiler_version()}; geometric mean of regrets {mean:.3f}, worst {worst.regret:.2f}"
-        f" ({worst.layer}, {worst.kernel}).",
+        f"{dtype}, {accuracy}, {compiler_version()}; geometric mean of regrets {mean:.3f},"
+        f" worst {worst.regret:.2f} ({worst.layer}, {worst.kernel}).",
         "",
         "| layer | input | kernel | timed | model's first, us | quickest, us | regret | quickest schedule |",
         "|---|---|---|---:|---:|---:|---:|---|",

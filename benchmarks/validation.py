@@ -85,7 +85,7 @@ def timed(item: Item, level: str) -> tuple[float, float, float, dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="backflip-") as folder:
         os.environ["BACKFLIP_CACHE"] = folder
         begin, before = time.perf_counter(), processor()
-        kernel = build(parse_layer(item[0]), item[1], validate=level)
+        kernel = build(parse_layer(item[0]), item[1], validate=level, tune=False)
         took, used = time.perf_counter() - begin, processor() - before
     record = json.loads(kernel.proof) if isinstance(kernel.proof, str) else kernel.proof
     validation: dict[str, Any] = record["validation"]

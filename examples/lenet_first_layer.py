@@ -159,7 +159,7 @@ def study(layer: Any, shape: tuple[int, ...], folder: Path) -> None:
 def compiled(layer: Any, shape: tuple[int, ...], folder: Path, dtype: str) -> Any:
     """Build and validate the kernel; its source goes to the folder."""
     with stage(f"building and validating the {dtype} kernel") as seconds:
-        kernel = build(layer, shape, dtype=dtype)
+        kernel = build(layer, shape, dtype=dtype, tune=False)
         said("built", f"{dtype} kernel, {seconds():.2f} s (less where the cache has it)")
         (folder / f"kernel_{dtype}.pyx").write_text(kernel.source, encoding="utf-8")
     return kernel

@@ -105,9 +105,9 @@ class Network:
         self.named = self._views(self.vector)
         compiled(dtype, self.vector.shape, told)
         wrt = tuple(self.shapes)
-        self.trained = build(TRAINED, SHAPE, dtype=dtype, wrt=wrt)
-        self.reading = build(READING, SHAPE, dtype=dtype, wrt=wrt)
-        self.step = build(Add(), self.vector.shape, dtype=dtype, wrt=())
+        self.trained = build(TRAINED, SHAPE, dtype=dtype, tune=False, wrt=wrt)
+        self.reading = build(READING, SHAPE, dtype=dtype, tune=False, wrt=wrt)
+        self.step = build(Add(), self.vector.shape, dtype=dtype, tune=False, wrt=())
         self.saved = self.trained.saved()
 
     def _views(self, vector: Array) -> dict[str, Array]:
