@@ -1,8 +1,8 @@
 """Owns forward passes that end with an activation: a layer's proved output with a function of each entry.
 
 The claim of such a pass is the layer's forward claim with the function put around both sides: what is equal
-stays equal when the same function is applied to it. The function is applied to sums while they are in registers,
-where a schedule can; the sum before it is nowhere stored, so there are no gradients.
+stays equal when the same function is applied to it. The function is applied to sums while they are in
+registers, where a schedule can; the sum before it is nowhere stored, so there are no gradients.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ def build_graph(
 ) -> GraphKernel:
     """The kernels of a graph's nodes; equal layers at equal shapes are compiled once.
 
-    Without gradients (wrt=()) an activation that is all that reads a layer's output is in that layer's kernel.
+    Without gradients (wrt=()) an activation that alone reads a layer's output is in that layer's kernel.
     """
     made = plan(graph, shapes, training)
     names = wanted(made, wrt)

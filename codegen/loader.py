@@ -22,7 +22,9 @@ from codegen.cache import Entry, refused, stated_digest, text_digest
 from codegen.variants import agree
 
 FILES = ("kernel.pyx", "kernel.c", "module.so", "proof.json")
-TITLE = {"layer": "layer", "shape": "input_shape", "dtype": "dtype", "isa": "isa"}
+TITLE = {"layer": "layer", "shape": "input_shape"} | {
+    told: told for told in ("dtype", "isa", "threads", "accuracy", "tune")
+}
 """What record and proof both say: the record's key and the proof's."""
 _LOADED: dict[Path, str] = {}
 """The sha256 of what this process has loaded from each path."""

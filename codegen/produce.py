@@ -16,7 +16,7 @@ from codegen.cache import text_digest as compile_digest
 from codegen.compile import Isa
 from codegen.errors import BuildError
 from codegen.loader import opened
-from codegen.loops import Kernel, calls
+from codegen.recorded import head_said, kernels_told, proof_begun
 from codegen.variants import Variants
 from codegen.work import check_work
 from derive.claim import Claim
@@ -112,7 +112,8 @@ def _found(request: Request, key: str) -> Built | None:
 def _cached(request: Request, key: str) -> cache.Entry | None:
     """The binary that a request came to, if the compiler is still the same one, or there is none now.
 
-    A binary whose own record tells of another layer, shape, dtype or instruction set is not taken.
+    A binary whose own record tells of another request (layer, shape, dtype, threads, accuracy, tuning) or
+    instruction set is not taken.
     """
     asked = cache.find("requests", key)
     if asked is None or compile.compiler_identity() not in (None, asked.record.get("compiler")):
@@ -126,7 +127,15 @@ def _cached(request: Request, key: str) -> cache.Entry | None:
 
 
 def _title(request: Request) -> dict[str, Any]:
-    return {"layer": repr(request.layer), "shape": list(request.shape), "dtype": request.dtype}
+    """What an entry tells of the request that it was made for, beside the instruction set."""
+    return {
+        "layer": repr(request.layer),
+        "shape": list(request.shape),
+        "dtype": request.dtype,
+        "threads": request.threads,
+        "accuracy": request.accuracy,
+        "tune": request.tune,
+    }
 
 
 def loaded(entry: cache.Entry, cached: bool) -> Built:
@@ -144,6 +153,7 @@ def _built(request: Request, key: str) -> cache.Entry:
     binary = cache.key_of(
         {
             "source": source,
+            "asked": _title(request),
             "headers": compile.headers_digest(),
             "flags": flags,
             "compiler": identity,
@@ -184,7 +194,7 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
     chosen = scheduled(request, claims)
     kernels = [c.kernel for c in chosen]
     title = f"{layer!r} at input {','.join(map(str, shape))}, {request.dtype}"
-    text = module_text(title, _said(request, chosen), kernels)
+    text = module_text(title, head_said(request, chosen), kernels)
     known = {
         "equations": {kernel_name(key): claim for key, claim in claims.items()},
         "operand_order": {k.name: tuple(b.name for b in k.operands) for k in kernels},
@@ -193,61 +203,7 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         "kept": {k.name: {b.name: (b.offset or 0, b.count) for b in k.kept} for k in kernels},
         "packed": {k.name: packed_count(k) for k in kernels},
     }
-    return text, known, _record(request, claims, chosen)
-
-
-def _said(request: Request, chosen: Sequence[Choice]) -> tuple[str, ...]:
-    """What the head of the text says: proof, build, constants, assumptions, choices."""
-    from codegen.tables import digest, shown
-    from derive.theorems import LABEL
-
-    layer, isa, dtype = request.layer, request.isa, request.dtype
-    flags = compile.flags_shipped(isa, request.threads)
-    tables = layer.tables(request.shape)
-    constants = [(c.kernel.name, n, v) for c in chosen for n, v in c.kernel.constants.items()]
-    return (
-        f"proof: {LABEL}, certificate sha256 {certificates(layer, request.shape)}",
-        f"build: {isa.name}, {isa.lanes(dtype)} lanes, gcc {' '.join(flags)}",
-        *(f"constants {n}: {len(v)} rationals, sha256 {digest(v)}" for n, v in tables.items()),
-        *(f"{kernel}: {n} = {shown(v)}" for kernel, n, v in constants),
-        *(f"assumed: {said}" for said in layer.assumptions()),
-        *(f"chosen {c.said}" for c in chosen if len(c.tried) > 1),
-    )
-
-
-def _record(request: Request, claims: Mapping[str, Claim], chosen: Sequence[Choice]) -> dict[str, Any]:
-    """The first half of the proof record: what was proved, and which schedules were chosen among which."""
-    from codegen.lower import kernel_name
-    from codegen.tables import described
-    from derive.theorems import LABEL
-
-    layer, shape = request.layer, request.shape
-    kernels = [c.kernel for c in chosen]
-    return {
-        "layer": repr(layer),
-        "input_shape": list(shape),
-        "dtype": request.dtype,
-        "threads": request.threads,
-        "accuracy": request.accuracy,
-        "label": LABEL,
-        "certificate_sha256": certificates(layer, shape),
-        "theorem": {kernel_name(key): f"{c.left} = {c.right}" for key, c in claims.items()},
-        "sizes": layer.sizes(shape),
-        "tables": described(layer.tables(shape)),
-        "constants": {k.name: described(k.constants) for k in kernels if k.constants},
-        "assumptions": list(layer.assumptions()),
-        "functions": {k.name: sorted(functions_of(k)) for k in kernels if functions_of(k)},
-        "schedule": {k.name: list(k.notes) for k in kernels},
-        "candidates": {c.kernel.name: [asdict(t) for t in c.tried] for c in chosen},
-    }
-
-
-def certificates(layer: Layer, shape: tuple[int, ...]) -> str:
-    """The digests of the certificates of the theorems behind a layer's kernels."""
-    from codegen.fused import parts
-    from derive.theorems import certificate_digest
-
-    return ", ".join(certificate_digest(kind, choices) for kind, choices in parts(layer, shape))
+    return text, known, proof_begun(request, claims, chosen)
 
 
 def scheduled(request: Request, claims: Mapping[str, Claim]) -> list[Choice]:
@@ -263,12 +219,6 @@ def scheduled(request: Request, claims: Mapping[str, Claim]) -> list[Choice]:
     facts = facts_of(request.layer, request.shape)
     found = {key: ranked(key, claim, target, facts) for key, claim in claims.items()}
     return choose(found, isa, request.dtype, tune=request.tune)
-
-
-def functions_of(kernel: Kernel) -> set[str]:
-    """The functions that a kernel applies, by name."""
-    marks = ("e_fn_", "v_fn_")
-    return {c.operation[len(marks[0]) :] for c in calls(kernel.body) if c.operation.startswith(marks)}
 
 
 def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:
@@ -308,7 +258,7 @@ def _compiled(
     made = _made(text, variants, shipped)
     if (record.c_sha256, record.shipped) != (made["c_sha256"], made["binary_sha256"]):
         raise cache.refused(work, "the files that were validated", "files changed meanwhile")
-    kernels = _kernels(known)
+    kernels = kernels_told(known)
     looked = recorded(looked_at(variants.path(shipped), text, list(kernels), "fma" in request.isa.needs))
     proof |= {"kernels": kernels, "validation": asdict(record), "assembly": looked, **made}
     shown = work / "proof.json"
@@ -320,20 +270,6 @@ def _compiled(
         "proof.json": shown,
     }
     return files, {"module": variants.name, "kernels": kernels, "isa": request.isa.name, **_title(request)}
-
-
-def _kernels(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """By kernel what its caller must know: operands after `out`, workspace, numbers, parts kept."""
-    return {
-        k: {
-            "operands": list(order),
-            "workspace": known["workspace_elements"][k],
-            "constants": {n: [str(v) for v in values] for n, values in known["constants"][k].items()},
-            "kept": {n: list(part) for n, part in known["kept"][k].items()},
-            "packed": known["packed"][k],
-        }
-        for k, order in known["operand_order"].items()
-    }
 
 
 def _made(text: str, variants: Variants, shipped: tuple[str, ...]) -> dict[str, Any]:

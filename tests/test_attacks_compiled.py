@@ -230,8 +230,9 @@ def test_int_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(LimitError, match="too large to compare entry by entry"):
         compare(claim)
     monkeypatch.setattr("codegen.work.memory", lambda: 2**50)
-    with pytest.raises(BuildError, match=r"too large to be written[^$]*got: +2,147,488,256"):
+    with pytest.raises(BuildError, match="too large to be written") as wide:
         build(Conv2d(1, 1, 1), (1, 1, 46341, 46341), wrt=())
+    assert 2**31 <= int(wide.value.got.replace(",", "")) < 46341**2, "an address near the image's end"
     with pytest.raises(LimitError, match="codes that float32 does not hold"):
         build(parse_layer("MaxPool2d(2)"), (1, 1, 5000, 5000), wrt=())
 

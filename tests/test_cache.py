@@ -19,6 +19,7 @@ from codegen import build, cache, compile
 from codegen.errors import BuildError
 from codegen.produce import Request
 from derive.layers.conv import Conv2d
+from derive.spelling import parse_layer
 
 LAYER, SHAPE = Conv2d(1, 1, 2), (1, 1, 3, 3)
 EIGHT = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
@@ -127,8 +128,15 @@ def test_another_compiler_is_a_miss(copied: Path, monkeypatch: pytest.MonkeyPatc
     (key,) = (p.name for p in (copied / "requests").iterdir())
     request = Request(LAYER, SHAPE, "float32", ("output",), "fast", compile.chosen_isa("native"))
     assert _cached(request, key) is not None
-    for other in (replace(request, shape=(9, *SHAPE[1:])), replace(request, dtype="float64")):
-        assert _cached(other, key) is None, "a record that points at another layer's binary is not followed"
+    for other in (
+        {"shape": (9, *SHAPE[1:])},
+        {"dtype": "float64"},
+        {"threads": 2},
+        {"accuracy": "relaxed"},
+        {"tune": True},
+    ):
+        said = "a record that points at another request's binary is not followed"
+        assert _cached(replace(request, **other), key) is None, said  # type: ignore[arg-type]
     monkeypatch.setattr(compile, "compiler_identity", lambda: "/usr/bin/othercc 1 2")
     assert _cached(request, key) is None
 
@@ -150,11 +158,24 @@ def test_the_key_depends_on_everything(monkeypatch: pytest.MonkeyPatch) -> None:
         "wanted": ("output", "input"),
         "level": "exact",
         "isa": compile.ISAS["avx2"],
+        "threads": 2,
+        "accuracy": "relaxed",
+        "tune": True,
     }
     keys = {Request(**base).key(), *(Request(**{**base, n: v}).key() for n, v in other.items())}
     monkeypatch.setattr(cache, "own_digest", lambda: "changed")
     keys.add(Request(**base).key())
     assert len(keys) == 2 + len(other)
+
+
+def test_one_text_for_two_requests_is_two_entries(copied: Path) -> None:
+    """Where accuracy changes nothing in a text, the entries still tell what each was made for."""
+    layer, shape = parse_layer("ReLU()"), (2, 3)
+    strict, relaxed = (build(layer, shape, wrt=(), accuracy=a) for a in ("strict", "relaxed"))
+    assert strict.source == relaxed.source and strict.path != relaxed.path
+    told = [json.loads((k.path / cache.RECORD).read_text())["accuracy"] for k in (strict, relaxed)]
+    assert told == ["strict", "relaxed"]
+    assert all(build(layer, shape, wrt=(), accuracy=a).cached for a in ("strict", "relaxed"))
 
 
 def test_clear_and_list(copied: Path) -> None:

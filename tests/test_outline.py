@@ -124,6 +124,13 @@ CHOICES = {
     "what has no name": "v1_13 = v_choose(v_same(v1_14, v1_11), v1_13, v1_13)",
     "a flag that was an entry": "v1_12 = v_load(input)",
     "a code chosen among entries": "v1_14 = v_choose(v1_12, v1_13, v1_14)",
+    "an entry chosen among codes": "v1_13 = v_choose(v1_12, v1_11, v1_13)",
+    "a number for an entry": "v1_13 = v_choose(v1_12, v1_13, v1_11)",
+    "a number given later": "v1_13 = v_index(12345, 0)",
+    "a number in a sum": "v1_13 = v_add(v1_11, v1_10)",
+    "a number of two": "v1_13 = v_rational(12345, 2)",
+    "a number without a name": "v1_12 = v_larger(v1_5, v_index(12345, 0), v1_13)",
+    "a number by way of memory": "v_store(indices, v1_11)\n        v1_13 = v_load(indices)",
 }
 
 
@@ -132,7 +139,7 @@ def test_a_choice_by_an_entry_s_own_value(what: str) -> None:
     """In text that does select, nothing may hang on what an entry is, only on which one is larger."""
     asked = request("MaxPool2d(3, stride=2)", (1, 1, 7, 7))
     text, known, _ = module_source(asked)
-    text = text.replace(DECLARED, "    V v_same(V, V)\n" + DECLARED, 1)
+    text = text.replace(DECLARED, "    V v_same(V, V)\n    V v_rational(int, int)\n" + DECLARED, 1)
     facts = facts_of(asked.layer, asked.shape)
     check_permitted(text, known["equations"], [], facts)
     assert text.count(PICKED) == 1

@@ -4,8 +4,8 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   d076a2114c4deb7813a181db1ac50ee15a65259d2f490fa8111ffceaa271db48
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 # constants table_h: 8 rationals, sha256 495b29f69bd92a9ec43f09d20559acfb3db12e2988cef7b0ce17c538b548f120
 # constants table_w: 18 rationals, sha256 7f7b5a7932ae3ee7b879b50f59568b7c0ac90cd0d097e0551112ccdf4d3abc46
 """Kernels of Upsample(scale_factor=2, mode='bilinear', align_corners=False) at input 1,1,2,3, float32."""
@@ -38,10 +38,14 @@ cdef extern from "backflip_ops.h" nogil:
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
 
 
 cdef void bf_output(E* out, const E* input, const E* table_h, const E* table_w, E* workspace) noexcept nogil:
@@ -191,26 +195,28 @@ cdef void bf_output(E* out, const E* input, const E* table_h, const E* table_w, 
     e_store(out + 23, e_total)
 
 
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
+
+
 def call_output(out, input, table_h, table_w, workspace):
     """output into out, element counts out 24, input 6, table_h 8, table_w 18, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* table_h_at
-    cdef E* table_w_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 24, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
-        table_h_at = bf_take(&taken, table_h, b"table_h", 8, 0, 0)
-        table_w_at = bf_take(&taken, table_w, b"table_w", 18, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, table_h_at, table_w_at, workspace_at)
+        bf_take(&taken, out, b"out", 24, 1, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
+        bf_take(&taken, table_h, b"table_h", 8, 0, 0)
+        bf_take(&taken, table_w, b"table_w", 18, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* table_h, const E* table_w, E* workspace) noexcept nogil:
@@ -295,26 +301,28 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* table_h, const E*
     e_store(out + 5, e_total)
 
 
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3], at[4])
+
+
 def call_grad_input(out, grad_output, table_h, table_w, workspace):
     """grad_input into out, element counts out 6, grad_output 24, table_h 8, table_w 18, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* table_h_at
-    cdef E* table_w_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 24, 0, 0)
-        table_h_at = bf_take(&taken, table_h, b"table_h", 8, 0, 0)
-        table_w_at = bf_take(&taken, table_w, b"table_w", 18, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, table_h_at, table_w_at, workspace_at)
+        bf_take(&taken, out, b"out", 6, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 24, 0, 0)
+        bf_take(&taken, table_h, b"table_h", 8, 0, 0)
+        bf_take(&taken, table_w, b"table_w", 18, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 5)
 
 
 def element_bytes():
@@ -332,6 +340,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "64d330f935477227c86fc38cc793cc46bb05694a0c760726a87bb67ef7d7c176"
+    return "05a8df56411362e68de51421e9265fcc8e16970c65ae67b2e053c5d54ae20cf0"

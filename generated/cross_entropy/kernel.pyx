@@ -4,8 +4,8 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   a9c12a1c0332896c6817efb1593e3b172dad0cd0ca6b2d105a3185e0c68f22d1
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 # output: constants = 1
 # grad_input: constants = 1
 # assumed: what the mean divides by is not 0 (a target that is not ignored, a weight that is not 0)
@@ -53,10 +53,14 @@ cdef extern from "backflip_ops.h" nogil:
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
 
 
 cdef void bf_output(E* out, const E* input, const E* target, const E* constants, E* workspace) noexcept nogil:
@@ -67,6 +71,7 @@ cdef void bf_output(E* out, const E* input, const E* target, const E* constants,
     # CLIP: vectors of 8 along c
     # CLIP: vectors of 8 along e_1
     # FLAT tile: single elements, 2 values of n
+    # WOVEN: vectors of 8 along n
     # CLIP: vectors of 8 along n
     cdef E* shifted = workspace + 0
     cdef E* shift = workspace + 16
@@ -75,13 +80,13 @@ cdef void bf_output(E* out, const E* input, const E* target, const E* constants,
     cdef E* sum = workspace + 64
     cdef E* sum_1 = workspace + 80
     cdef E* loss_each = workspace + 96
-    cdef E* sum_2 = workspace + 112
-    cdef E* norm = workspace + 128
-    cdef E* sum_3 = workspace + 144
+    cdef E* norm = workspace + 112
+    cdef E* sum_2 = workspace + 128
     cdef Py_ssize_t at_out, at_x, c, e_0, e_1, n
     cdef E e_0_0, e_0_0_raw, e_0_1, e_0_code0, e_0_flag0, e_0_here0, e_0_kept0, e_best, e_code, e_flag, e_here
     cdef E e_nought, e_total, one_x_0_0, one_x_1_0, one_y_0_0_0, one_y_0_1_0
-    cdef V v_0_0, v_0_0_raw, v_0_1, v_0_code0, v_0_flag0, v_0_here0, v_0_kept0, v_1_0, v_nought, v_total
+    cdef V v6_0, v6_1, v6_10, v6_11, v6_12, v6_13, v6_14, v6_2, v6_3, v6_4, v6_5, v6_6, v6_7, v6_8, v6_9
+    cdef V v_0_0, v_0_0_raw, v_0_1, v_1_0, v_total
     # shift: the largest entry of input along axis 1
     # CLIP: single elements
     for e_0 in range(2):
@@ -141,19 +146,25 @@ cdef void bf_output(E* out, const E* input, const E* target, const E* constants,
             e_total = e_add(e_total, e_0_kept0)
         e_store(sum + n, e_total)
     # sum_1: a part of it
-    # CLIP: vectors of 8 along n
-    v_0_0 = v_splat(constants)
-    v_nought = v_zero()
+    # WOVEN: vectors of 8 along n
+    v6_0 = v_zero()
+    v6_1 = v_splat(constants)
+    v6_3 = v_index(0, 0)
+    v6_7 = v_index(1, 0)
+    v6_11 = v_index(2, 0)
     n = 0
-    v_0_code0 = v_load_part(target + n, 2)
     bf_branch(6)
-    v_total = v_zero()
-    for c in range(3):
-        v_0_here0 = v_index(c, 0)
-        v_0_flag0 = v_same(v_0_code0, v_0_here0)
-        v_0_kept0 = v_choose(v_0_flag0, v_0_0, v_nought)
-        v_total = v_add(v_total, v_0_kept0)
-    v_store_part(sum_1 + n, v_total, 2)
+    v6_2 = v_load_part(target + n, 2)
+    v6_4 = v_same(v6_2, v6_3)
+    v6_5 = v_choose(v6_4, v6_1, v6_0)
+    v6_6 = v_add(v6_0, v6_5)
+    v6_8 = v_same(v6_2, v6_7)
+    v6_9 = v_choose(v6_8, v6_1, v6_0)
+    v6_10 = v_add(v6_6, v6_9)
+    v6_12 = v_same(v6_2, v6_11)
+    v6_13 = v_choose(v6_12, v6_1, v6_0)
+    v6_14 = v_add(v6_10, v6_13)
+    v_store_part(sum_1 + n, v6_14, 2)
     # loss_each: a place's loss
     # CLIP: vectors of 8 along n
     n = 0
@@ -165,65 +176,53 @@ cdef void bf_output(E* out, const E* input, const E* target, const E* constants,
     v_1_0 = v_load_part(sum + n, 2)
     v_total = v_sub(v_total, v_1_0)
     v_store_part(loss_each + n, v_total, 2)
-    # sum_2: a part of it
-    # CLIP: vectors of 8 along n
-    v_0_0 = v_splat(constants)
-    v_nought = v_zero()
-    n = 0
-    v_0_code0 = v_load_part(target + n, 2)
-    bf_branch(8)
-    v_total = v_zero()
-    for c in range(3):
-        v_0_here0 = v_index(c, 0)
-        v_0_flag0 = v_same(v_0_code0, v_0_here0)
-        v_0_kept0 = v_choose(v_0_flag0, v_0_0, v_nought)
-        v_total = v_add(v_total, v_0_kept0)
-    v_store_part(sum_2 + n, v_total, 2)
     # norm: what the mean divides by
+    # CLIP: single elements
+    bf_branch(8)
+    e_total = e_zero()
+    for n in range(2):
+        e_0_0 = e_load(sum_1 + n)
+        e_total = e_add(e_total, e_0_0)
+    e_store(norm, e_total)
+    # sum_2: a part of it
     # CLIP: single elements
     bf_branch(9)
     e_total = e_zero()
     for n in range(2):
-        e_0_0 = e_load(sum_2 + n)
-        e_total = e_add(e_total, e_0_0)
-    e_store(norm, e_total)
-    # sum_3: a part of it
-    # CLIP: single elements
-    bf_branch(10)
-    e_total = e_zero()
-    for n in range(2):
         e_0_0 = e_load(loss_each + n)
         e_total = e_add(e_total, e_0_0)
-    e_store(sum_3, e_total)
+    e_store(sum_2, e_total)
     # CLIP: single elements
-    bf_branch(11)
+    bf_branch(10)
     e_0_0_raw = e_load(norm)
     e_0_0 = e_fn_recip(e_0_0_raw)
-    e_0_1 = e_load(sum_3)
+    e_0_1 = e_load(sum_2)
     e_total = e_mul(e_0_0, e_0_1)
     e_store(out, e_total)
 
 
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
+
+
 def call_output(out, input, target, constants, workspace):
-    """output into out, element counts out 1, input 6, target 2, constants 1, workspace 145; the workspace may be larger."""
+    """output into out, element counts out 1, input 6, target 2, constants 1, workspace 129; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* target_at
-    cdef E* constants_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 1, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
-        target_at = bf_take(&taken, target, b"target", 2, 0, 0)
-        constants_at = bf_take(&taken, constants, b"constants", 1, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 145, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, target_at, constants_at, workspace_at)
+        bf_take(&taken, out, b"out", 1, 1, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
+        bf_take(&taken, target, b"target", 2, 0, 0)
+        bf_take(&taken, constants, b"constants", 1, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 129, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* target, const E* constants, E* workspace) noexcept nogil:
@@ -236,7 +235,8 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     # CLIP: single elements
     # CLIP: vectors of 8 along c
     # FLAT tile: single elements, 2 values of n
-    # CLIP: vectors of 8 along n
+    # WOVEN: vectors of 8 along n
+    # WOVEN: vectors of 8 along c
     # CLIP: vectors of 8 along e_0
     cdef E* shifted = workspace + 0
     cdef E* shift = workspace + 16
@@ -251,8 +251,9 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     cdef Py_ssize_t at_out, at_x, c, e_0, e_1, n
     cdef E e_0_0, e_0_0_raw, e_best, e_code, e_flag, e_here, e_total, one_x_0_0, one_x_1_0, one_y_0_0_0
     cdef E one_y_0_1_0
-    cdef V v_0_0, v_0_0_raw, v_0_1, v_0_2, v_0_3, v_0_code0, v_0_flag0, v_0_here0, v_0_kept0, v_0_p1, v_0_p3
-    cdef V v_1_0, v_1_1, v_1_p1, v_nought, v_total
+    cdef V v4_0, v4_1, v4_10, v4_11, v4_12, v4_13, v4_14, v4_2, v4_3, v4_4, v4_5, v4_6, v4_7, v4_8, v4_9, v6_0
+    cdef V v6_1, v6_2, v6_3, v6_4, v6_5, v6_6, v8_0, v8_1, v8_2, v8_3, v_0_0, v_0_0_raw, v_0_1, v_0_2, v_0_3
+    cdef V v_0_p1, v_0_p3, v_1_0, v_1_1, v_1_p1, v_total
     # shift: the largest entry of input along axis 1
     # CLIP: single elements
     for e_0 in range(2):
@@ -292,19 +293,25 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     e_store(totals + at_out, one_y_0_0_0)
     e_store(totals + at_out + 1, one_y_0_1_0)
     # sum: a part of it
-    # CLIP: vectors of 8 along n
-    v_0_0 = v_splat(constants)
-    v_nought = v_zero()
+    # WOVEN: vectors of 8 along n
+    v4_0 = v_zero()
+    v4_1 = v_splat(constants)
+    v4_3 = v_index(0, 0)
+    v4_7 = v_index(1, 0)
+    v4_11 = v_index(2, 0)
     n = 0
-    v_0_code0 = v_load_part(target + n, 2)
     bf_branch(4)
-    v_total = v_zero()
-    for c in range(3):
-        v_0_here0 = v_index(c, 0)
-        v_0_flag0 = v_same(v_0_code0, v_0_here0)
-        v_0_kept0 = v_choose(v_0_flag0, v_0_0, v_nought)
-        v_total = v_add(v_total, v_0_kept0)
-    v_store_part(sum + n, v_total, 2)
+    v4_2 = v_load_part(target + n, 2)
+    v4_4 = v_same(v4_2, v4_3)
+    v4_5 = v_choose(v4_4, v4_1, v4_0)
+    v4_6 = v_add(v4_0, v4_5)
+    v4_8 = v_same(v4_2, v4_7)
+    v4_9 = v_choose(v4_8, v4_1, v4_0)
+    v4_10 = v_add(v4_6, v4_9)
+    v4_12 = v_same(v4_2, v4_11)
+    v4_13 = v_choose(v4_12, v4_1, v4_0)
+    v4_14 = v_add(v4_10, v4_13)
+    v_store_part(sum + n, v4_14, 2)
     # norm: what the mean divides by
     # CLIP: single elements
     bf_branch(5)
@@ -314,18 +321,18 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
         e_total = e_add(e_total, e_0_0)
     e_store(norm, e_total)
     # mass: weighted target
-    # CLIP: vectors of 8 along c
-    v_0_0 = v_splat(constants)
-    v_nought = v_zero()
+    # WOVEN: vectors of 8 along c
+    v6_0 = v_zero()
+    v6_1 = v_splat(constants)
     for n in range(2):
-        v_0_code0 = v_splat(target + n)
+        v6_2 = v_splat(target + n)
         c = 0
         bf_branch(6)
-        v_0_here0 = v_index(c, 1)
-        v_0_flag0 = v_same(v_0_code0, v_0_here0)
-        v_0_kept0 = v_choose(v_0_flag0, v_0_0, v_nought)
-        v_total = v_add(v_nought, v_0_kept0)
-        v_store_part(mass + c + 3*n, v_total, 3)
+        v6_3 = v_index(c, 1)
+        v6_4 = v_same(v6_2, v6_3)
+        v6_5 = v_choose(v6_4, v6_1, v6_0)
+        v6_6 = v_add(v6_0, v6_5)
+        v_store_part(mass + c + 3*n, v6_6, 3)
     # recip_of_norm: recip of each entry
     # CLIP: single elements
     bf_branch(7)
@@ -333,13 +340,14 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     e_total = e_fn_recip(e_0_0_raw)
     e_store(recip_of_norm, e_total)
     # handed: grad_output of each place
-    # CLIP: vectors of 8 along n
-    v_0_0 = v_splat(grad_output)
-    v_0_1 = v_splat(recip_of_norm)
+    # WOVEN: vectors of 8 along n
+    v8_0 = v_zero()
+    v8_1 = v_splat(grad_output)
+    v8_2 = v_splat(recip_of_norm)
+    v8_3 = v_fma(v8_0, v8_1, v8_2)
     n = 0
     bf_branch(8)
-    v_total = v_mul(v_0_0, v_0_1)
-    v_store_part(handed + n, v_total, 2)
+    v_store_part(handed + n, v8_3, 2)
     # whole: the target's sum
     # FLAT tile: single elements, 2 values of n
     n = 0
@@ -380,28 +388,29 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
         v_store_part(out + c + 3*n, v_total, 3)
 
 
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3], at[4], at[5])
+
+
 def call_grad_input(out, grad_output, input, target, constants, workspace):
     """grad_input into out, element counts out 6, grad_output 1, input 6, target 2, constants 1, workspace 146; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* target_at
-    cdef E* constants_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 1, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
-        target_at = bf_take(&taken, target, b"target", 2, 0, 0)
-        constants_at = bf_take(&taken, constants, b"constants", 1, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 146, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, input_at, target_at, constants_at, workspace_at)
+        bf_take(&taken, out, b"out", 6, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 1, 0, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
+        bf_take(&taken, target, b"target", 2, 0, 0)
+        bf_take(&taken, constants, b"constants", 1, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 146, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 6)
 
 
 def element_bytes():
@@ -419,6 +428,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "b70b7eb5a2bdfe41a88939cf9e76aab1584889e8f8037a0fce6a6ef2022d914b"
+    return "c2ffcee323580d38cb1d9a0b50e14dbbb3353822398e118149c7fe1623b6a43f"

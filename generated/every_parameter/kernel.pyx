@@ -4,8 +4,11 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   e85ce21a22d1c942590d1bb1d1a0829fa8aeb88e95bf4429861b3d278fef8503
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# chosen output: the least of 3 by the model, 412 cycles
+# chosen grad_input: the least of 3 by the model, 743 cycles
+# chosen grad_weight: the least of 2 by the model, 560 cycles
 """Kernels of Conv2d(2, 4, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2), groups=2) at input 2,2,6,5, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -31,150 +34,192 @@ cdef extern from "backflip_ops.h" nogil:
     V v_fma(V, V, V)
     V v_add(V, V)
     E v_sum(V)
+    V v_held(V)
     void bf_branch(int)
 
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
+
+
+cdef void bf_output_images(E* out, const E* input, const E* weight, const E* bias, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0 + thread * 160
+    cdef Py_ssize_t at_bias, at_image, at_out, at_w, at_x, band, block, c, g, i_0, k, n, origin, q, r, t_0
+    cdef Py_ssize_t t_1, to
+    cdef V moved, none, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0, y_1_0_0, y_1_1_0, y_1_2_0
+    for n in range(first, last):
+        for g in range(2):
+            for c in range(1):
+                none = v_zero()
+                v_store(padded + 72*c + 72*g, none)
+                for i_0 in range(6):
+                    to = 72*c + 72*g + 7*i_0 + 7
+                    origin = 30*g + 5*i_0 + 60*n
+                    moved = v_load_part(input + origin, 5)
+                    v_store(padded + to, moved)
+        for g in range(2):
+            for block in range(1):
+                for band in range(1):
+                    at_image = 42*band + 72*g
+                    at_out = 15*band + 30*g + 60*n
+                    k = 0
+                    r = 0
+                    q = 0
+                    bf_branch(1)
+                    at_bias = 2*g + k
+                    y_0_0_0 = v_splat(bias + at_bias)
+                    y_0_1_0 = v_splat(bias + at_bias)
+                    y_0_2_0 = v_splat(bias + at_bias)
+                    y_1_0_0 = v_splat(bias + at_bias + 1)
+                    y_1_1_0 = v_splat(bias + at_bias + 1)
+                    y_1_2_0 = v_splat(bias + at_bias + 1)
+                    for c in range(1):
+                        at_x = at_image + 72*c + q + 14*r
+                        at_w = 12*g + 6*k
+                        for t_0 in range(3):
+                            for t_1 in range(2):
+                                x_0_0 = v_load(padded + at_x + 7*t_0 + 2*t_1)
+                                x_0_0 = v_held(x_0_0)
+                                x_1_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 14)
+                                x_1_0 = v_held(x_1_0)
+                                x_2_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 28)
+                                x_2_0 = v_held(x_2_0)
+                                w = v_splat(weight + at_w + 2*t_0 + t_1)
+                                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+                                w = v_splat(weight + at_w + 2*t_0 + t_1 + 6)
+                                y_1_0_0 = v_fma(y_1_0_0, w, x_0_0)
+                                y_1_1_0 = v_fma(y_1_1_0, w, x_1_0)
+                                y_1_2_0 = v_fma(y_1_2_0, w, x_2_0)
+                    to = at_out + 15*k + q + 5*r
+                    v_store_part(out + to, y_0_0_0, 5)
+                    v_store_part(out + to + 5, y_0_1_0, 5)
+                    v_store_part(out + to + 10, y_0_2_0, 5)
+                    v_store_part(out + to + 15, y_1_0_0, 5)
+                    v_store_part(out + to + 20, y_1_1_0, 5)
+                    v_store_part(out + to + 25, y_1_2_0, 5)
 
 
 cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* workspace) noexcept nogil:
     # output[n, g, k, o_h, o_w] = correlated[n, g, k, o_h, o_w] := sum_{a_h<3} sum_{a_w<2} weight[g, k, 0,
     #   a_h, a_w] padded_input[n, g, 0, a_h + 2*o_h, 2*a_w + o_w] + bias[g, k]
     #   where padded_input[n, g, 0, e_h, e_w] := [0 <= e_h - 1 < 6][0 <= e_w < 5] input[n, g, 0, e_h - 1, e_w]
-    # LANES tile: vectors of 8 along a_w, 2 values of k, 5 values of o_w
-    cdef E* padded_input = workspace + 0
-    cdef Py_ssize_t a_h, a_w, at_a, at_b, at_out, e_h, g, k, n, o_h, o_w, t
-    cdef E more, one, total
-    cdef V a_0, a_1, b_0, line, s_0_0, s_0_1, s_0_2, s_0_3, s_0_4, s_1_0, s_1_1, s_1_2, s_1_3, s_1_4
-    # padded_input: zero padding
-    line = v_zero()
-    for t in range(0, 232, 8):
-        v_store(padded_input + t, line)
-    for n in range(2):
-        for g in range(2):
-            for e_h in range(1, 7):
-                for t in range(3):
-                    one = e_load(input + 5*e_h + 30*g + 60*n + 2*t - 5)
-                    e_store(padded_input + 8*e_h + 56*g + 112*n + t, one)
-                for t in range(2):
-                    one = e_load(input + 5*e_h + 30*g + 60*n + 2*t - 4)
-                    e_store(padded_input + 8*e_h + 56*g + 112*n + t + 4, one)
-    # LANES tile: vectors of 8 along a_w, 2 values of k, 5 values of o_w
-    for n in range(2):
-        for g in range(2):
-            for o_h in range(3):
-                k = 0
-                o_w = 0
-                bf_branch(1)
-                s_0_0 = v_zero()
-                s_0_1 = v_zero()
-                s_0_2 = v_zero()
-                s_0_3 = v_zero()
-                s_0_4 = v_zero()
-                s_1_0 = v_zero()
-                s_1_1 = v_zero()
-                s_1_2 = v_zero()
-                s_1_3 = v_zero()
-                s_1_4 = v_zero()
-                for a_h in range(3):
-                    a_w = 0
-                    at_a = 2*a_h + a_w + 12*g + 6*k
-                    a_0 = v_load_part(weight + at_a, 2)
-                    a_1 = v_load_part(weight + at_a + 6, 2)
-                    at_b = 8*a_h + a_w + 56*g + 112*n + 16*o_h
-                    b_0 = v_load_part(padded_input + at_b, 2)
-                    s_0_0 = v_fma(s_0_0, a_0, b_0)
-                    s_1_0 = v_fma(s_1_0, a_1, b_0)
-                    b_0 = v_load_part(padded_input + at_b + 4, 2)
-                    s_0_1 = v_fma(s_0_1, a_0, b_0)
-                    s_1_1 = v_fma(s_1_1, a_1, b_0)
-                    b_0 = v_load_part(padded_input + at_b + 1, 2)
-                    s_0_2 = v_fma(s_0_2, a_0, b_0)
-                    s_1_2 = v_fma(s_1_2, a_1, b_0)
-                    b_0 = v_load_part(padded_input + at_b + 5, 2)
-                    s_0_3 = v_fma(s_0_3, a_0, b_0)
-                    s_1_3 = v_fma(s_1_3, a_1, b_0)
-                    b_0 = v_load_part(padded_input + at_b + 2, 2)
-                    s_0_4 = v_fma(s_0_4, a_0, b_0)
-                    s_1_4 = v_fma(s_1_4, a_1, b_0)
-                at_out = 30*g + 15*k + 60*n + 5*o_h + o_w
-                total = v_sum(s_0_0)
-                at_b = 2*g + k
-                more = e_load(bias + at_b)
-                total = e_add(total, more)
-                e_store(out + at_out, total)
-                total = v_sum(s_0_1)
-                at_b = 2*g + k
-                more = e_load(bias + at_b)
-                total = e_add(total, more)
-                e_store(out + at_out + 1, total)
-                total = v_sum(s_0_2)
-                at_b = 2*g + k
-                more = e_load(bias + at_b)
-                total = e_add(total, more)
-                e_store(out + at_out + 2, total)
-                total = v_sum(s_0_3)
-                at_b = 2*g + k
-                more = e_load(bias + at_b)
-                total = e_add(total, more)
-                e_store(out + at_out + 3, total)
-                total = v_sum(s_0_4)
-                at_b = 2*g + k
-                more = e_load(bias + at_b)
-                total = e_add(total, more)
-                e_store(out + at_out + 4, total)
-                total = v_sum(s_1_0)
-                at_b = 2*g + k
-                more = e_load(bias + at_b + 1)
-                total = e_add(total, more)
-                e_store(out + at_out + 15, total)
-                total = v_sum(s_1_1)
-                at_b = 2*g + k
-                more = e_load(bias + at_b + 1)
-                total = e_add(total, more)
-                e_store(out + at_out + 16, total)
-                total = v_sum(s_1_2)
-                at_b = 2*g + k
-                more = e_load(bias + at_b + 1)
-                total = e_add(total, more)
-                e_store(out + at_out + 17, total)
-                total = v_sum(s_1_3)
-                at_b = 2*g + k
-                more = e_load(bias + at_b + 1)
-                total = e_add(total, more)
-                e_store(out + at_out + 18, total)
-                total = v_sum(s_1_4)
-                at_b = 2*g + k
-                more = e_load(bias + at_b + 1)
-                total = e_add(total, more)
-                e_store(out + at_out + 19, total)
+    # FLAT tile: 2 channels x 3 lines x 1 vectors of 8 places
+    
+    # FLAT tile: 2 channels x 3 lines x 1 vectors of 8 places
+    bf_output_images(out, input, weight, bias, workspace, 0, 0, 2)
+
+
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
 
 
 def call_output(out, input, weight, bias, workspace):
-    """output into out, element counts out 120, input 120, weight 24, bias 4, workspace 232; the workspace may be larger."""
+    """output into out, element counts out 120, input 120, weight 24, bias 4, workspace 160; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* weight_at
-    cdef E* bias_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 120, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 120, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 24, 0, 0)
-        bias_at = bf_take(&taken, bias, b"bias", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 232, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, weight_at, bias_at, workspace_at)
+        bf_take(&taken, out, b"out", 120, 1, 0)
+        bf_take(&taken, input, b"input", 120, 0, 0)
+        bf_take(&taken, weight, b"weight", 24, 0, 0)
+        bf_take(&taken, bias, b"bias", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 160, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
+
+
+cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0 + thread * 176
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, g, i_0, k, n, origin, q, r, t_0, t_1, to
+    cdef V moved, none, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    for n in range(first, last):
+        for g in range(2):
+            for c in range(2):
+                none = v_zero()
+                v_store(padded + 40*c + 80*g, none)
+                for i_0 in range(3):
+                    to = 40*c + 80*g + 7*i_0 + 2
+                    origin = 15*c + 30*g + 5*i_0 + 60*n
+                    moved = v_load_part(grad_output + origin, 5)
+                    v_store(padded + to, moved)
+                v_store(padded + 40*c + 80*g + 23, none)
+        for g in range(2):
+            for block in range(1):
+                for band in range(1):
+                    at_image = 21*band + 80*g
+                    at_out = 30*band + 30*g + 60*n
+                    k = 0
+                    r = 0
+                    q = 0
+                    bf_branch(1)
+                    y_0_0_0 = v_zero()
+                    y_0_1_0 = v_zero()
+                    y_0_2_0 = v_zero()
+                    for c in range(2):
+                        at_x = at_image + 40*c + q + 7*r
+                        at_w = 6*c + 12*g + 3
+                        t_0 = 0
+                        for t_1 in range(2):
+                            x_0_0 = v_load(padded + at_x + 7*t_0 + 2*t_1)
+                            x_0_0 = v_held(x_0_0)
+                            x_1_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 7)
+                            x_1_0 = v_held(x_1_0)
+                            x_2_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 14)
+                            x_2_0 = v_held(x_2_0)
+                            w = v_splat(weight + at_w - 4*t_0 - t_1)
+                            y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                            y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                            y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+                    to = at_out + q + 10*r
+                    v_store_part(out + to, y_0_0_0, 5)
+                    v_store_part(out + to + 10, y_0_1_0, 5)
+                    v_store_part(out + to + 20, y_0_2_0, 5)
+        for g in range(2):
+            for block in range(1):
+                for band in range(1):
+                    at_image = 21*band + 80*g
+                    at_out = 30*band + 30*g + 60*n + 5
+                    k = 0
+                    r = 0
+                    q = 0
+                    bf_branch(2)
+                    y_0_0_0 = v_zero()
+                    y_0_1_0 = v_zero()
+                    y_0_2_0 = v_zero()
+                    for c in range(2):
+                        at_x = at_image + 40*c + q + 7*r
+                        at_w = 6*c + 12*g + 5
+                        for t_0 in range(2):
+                            for t_1 in range(2):
+                                x_0_0 = v_load(padded + at_x + 7*t_0 + 2*t_1)
+                                x_0_0 = v_held(x_0_0)
+                                x_1_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 7)
+                                x_1_0 = v_held(x_1_0)
+                                x_2_0 = v_load(padded + at_x + 7*t_0 + 2*t_1 + 14)
+                                x_2_0 = v_held(x_2_0)
+                                w = v_splat(weight + at_w - 4*t_0 - t_1)
+                                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+                    to = at_out + q + 10*r
+                    v_store_part(out + to, y_0_0_0, 5)
+                    v_store_part(out + to + 10, y_0_1_0, 5)
+                    v_store_part(out + to + 20, y_0_2_0, 5)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
@@ -185,331 +230,33 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[n, g, k, e_h, e_w] := [0 <= e_h - 1 < 5][0 <= e_w - 2 < 5] spread[n, g, k, e_h - 1, e_w
     #     - 2]
     #   where flipped[g, 0, k, b_h, b_w] := weight[g, k, 0, -b_h + 2, -b_w + 1]
-    # 15 boxes
-    # FLAT tile: single elements, 3 values of i_h
-    # FLAT tile: single elements, 2 values of i_h
-    # FLAT tile: single elements, 2 values of n
-    cdef Py_ssize_t at_out, at_w, at_x, b_w, g, i_h, k, n, o_h
-    cdef E one, one_x_0_0, one_x_1_0, one_x_2_0, one_y_0_0_0, one_y_0_1_0, one_y_0_2_0
-    # FLAT tile: single elements, 3 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(1)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            one_y_0_2_0 = e_zero()
-            for k in range(2):
-                at_x = 30*g + 5*i_h + 15*k + 60*n
-                at_w = 12*g + 6*k + 2
-                one_x_0_0 = e_load(grad_output + at_x)
-                one_x_1_0 = e_load(grad_output + at_x + 5)
-                one_x_2_0 = e_load(grad_output + at_x + 10)
-                one = e_load(weight + at_w)
-                one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-                one_y_0_2_0 = e_fma(one_y_0_2_0, one, one_x_2_0)
-            at_out = 30*g + 10*i_h + 60*n
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-            e_store(out + at_out + 20, one_y_0_2_0)
-    # FLAT tile: single elements, 3 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(2)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            one_y_0_2_0 = e_zero()
-            for k in range(2):
-                at_x = 30*g + 5*i_h + 15*k + 60*n + 1
-                at_w = 12*g + 6*k + 2
-                one_x_0_0 = e_load(grad_output + at_x)
-                one_x_1_0 = e_load(grad_output + at_x + 5)
-                one_x_2_0 = e_load(grad_output + at_x + 10)
-                one = e_load(weight + at_w)
-                one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-                one_y_0_2_0 = e_fma(one_y_0_2_0, one, one_x_2_0)
-            at_out = 30*g + 10*i_h + 60*n + 1
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-            e_store(out + at_out + 20, one_y_0_2_0)
-    # FLAT tile: single elements, 3 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(3)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            one_y_0_2_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n
-                    at_w = -b_w + 12*g + 6*k + 3
-                    one_x_0_0 = e_load(grad_output + at_x)
-                    one_x_1_0 = e_load(grad_output + at_x + 5)
-                    one_x_2_0 = e_load(grad_output + at_x + 10)
-                    one = e_load(weight + at_w)
-                    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                    one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-                    one_y_0_2_0 = e_fma(one_y_0_2_0, one, one_x_2_0)
-            at_out = 30*g + 10*i_h + 60*n + 2
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-            e_store(out + at_out + 20, one_y_0_2_0)
-    # FLAT tile: single elements, 3 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(4)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            one_y_0_2_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n + 1
-                    at_w = -b_w + 12*g + 6*k + 3
-                    one_x_0_0 = e_load(grad_output + at_x)
-                    one_x_1_0 = e_load(grad_output + at_x + 5)
-                    one_x_2_0 = e_load(grad_output + at_x + 10)
-                    one = e_load(weight + at_w)
-                    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                    one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-                    one_y_0_2_0 = e_fma(one_y_0_2_0, one, one_x_2_0)
-            at_out = 30*g + 10*i_h + 60*n + 3
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-            e_store(out + at_out + 20, one_y_0_2_0)
-    # FLAT tile: single elements, 3 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(5)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            one_y_0_2_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n + 2
-                    at_w = -b_w + 12*g + 6*k + 3
-                    one_x_0_0 = e_load(grad_output + at_x)
-                    one_x_1_0 = e_load(grad_output + at_x + 5)
-                    one_x_2_0 = e_load(grad_output + at_x + 10)
-                    one = e_load(weight + at_w)
-                    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                    one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-                    one_y_0_2_0 = e_fma(one_y_0_2_0, one, one_x_2_0)
-            at_out = 30*g + 10*i_h + 60*n + 4
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-            e_store(out + at_out + 20, one_y_0_2_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(6)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            for k in range(2):
-                for o_h in range(2):
-                    at_x = 30*g + 5*i_h + 15*k + 60*n + 5*o_h
-                    at_w = 12*g + 6*k - 4*o_h + 4
-                    one_x_0_0 = e_load(grad_output + at_x)
-                    one_x_1_0 = e_load(grad_output + at_x + 5)
-                    one = e_load(weight + at_w)
-                    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                    one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-            at_out = 30*g + 10*i_h + 60*n + 5
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(7)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            for k in range(2):
-                for o_h in range(2):
-                    at_x = 30*g + 5*i_h + 15*k + 60*n + 5*o_h + 1
-                    at_w = 12*g + 6*k - 4*o_h + 4
-                    one_x_0_0 = e_load(grad_output + at_x)
-                    one_x_1_0 = e_load(grad_output + at_x + 5)
-                    one = e_load(weight + at_w)
-                    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                    one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-            at_out = 30*g + 10*i_h + 60*n + 6
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(8)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    for o_h in range(2):
-                        at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n + 5*o_h
-                        at_w = -b_w + 12*g + 6*k - 4*o_h + 5
-                        one_x_0_0 = e_load(grad_output + at_x)
-                        one_x_1_0 = e_load(grad_output + at_x + 5)
-                        one = e_load(weight + at_w)
-                        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-            at_out = 30*g + 10*i_h + 60*n + 7
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(9)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    for o_h in range(2):
-                        at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n + 5*o_h + 1
-                        at_w = -b_w + 12*g + 6*k - 4*o_h + 5
-                        one_x_0_0 = e_load(grad_output + at_x)
-                        one_x_1_0 = e_load(grad_output + at_x + 5)
-                        one = e_load(weight + at_w)
-                        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-            at_out = 30*g + 10*i_h + 60*n + 8
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for n in range(2):
-        for g in range(2):
-            i_h = 0
-            bf_branch(10)
-            one_y_0_0_0 = e_zero()
-            one_y_0_1_0 = e_zero()
-            for k in range(2):
-                for b_w in range(2):
-                    for o_h in range(2):
-                        at_x = 2*b_w + 30*g + 5*i_h + 15*k + 60*n + 5*o_h + 2
-                        at_w = -b_w + 12*g + 6*k - 4*o_h + 5
-                        one_x_0_0 = e_load(grad_output + at_x)
-                        one_x_1_0 = e_load(grad_output + at_x + 5)
-                        one = e_load(weight + at_w)
-                        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-            at_out = 30*g + 10*i_h + 60*n + 9
-            e_store(out + at_out, one_y_0_0_0)
-            e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of n
-    for g in range(2):
-        n = 0
-        bf_branch(11)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            at_x = 30*g + 15*k + 60*n + 10
-            at_w = 12*g + 6*k + 4
-            one_x_0_0 = e_load(grad_output + at_x)
-            one_x_1_0 = e_load(grad_output + at_x + 60)
-            one = e_load(weight + at_w)
-            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 30*g + 60*n + 25
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 60, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of n
-    for g in range(2):
-        n = 0
-        bf_branch(12)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            at_x = 30*g + 15*k + 60*n + 11
-            at_w = 12*g + 6*k + 4
-            one_x_0_0 = e_load(grad_output + at_x)
-            one_x_1_0 = e_load(grad_output + at_x + 60)
-            one = e_load(weight + at_w)
-            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 30*g + 60*n + 26
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 60, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of n
-    for g in range(2):
-        n = 0
-        bf_branch(13)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            for b_w in range(2):
-                at_x = 2*b_w + 30*g + 15*k + 60*n + 10
-                at_w = -b_w + 12*g + 6*k + 5
-                one_x_0_0 = e_load(grad_output + at_x)
-                one_x_1_0 = e_load(grad_output + at_x + 60)
-                one = e_load(weight + at_w)
-                one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 30*g + 60*n + 27
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 60, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of n
-    for g in range(2):
-        n = 0
-        bf_branch(14)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            for b_w in range(2):
-                at_x = 2*b_w + 30*g + 15*k + 60*n + 11
-                at_w = -b_w + 12*g + 6*k + 5
-                one_x_0_0 = e_load(grad_output + at_x)
-                one_x_1_0 = e_load(grad_output + at_x + 60)
-                one = e_load(weight + at_w)
-                one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 30*g + 60*n + 28
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 60, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of n
-    for g in range(2):
-        n = 0
-        bf_branch(15)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            for b_w in range(2):
-                at_x = 2*b_w + 30*g + 15*k + 60*n + 12
-                at_w = -b_w + 12*g + 6*k + 5
-                one_x_0_0 = e_load(grad_output + at_x)
-                one_x_1_0 = e_load(grad_output + at_x + 60)
-                one = e_load(weight + at_w)
-                one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-                one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 30*g + 60*n + 29
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 60, one_y_0_1_0)
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    bf_grad_input_images(out, grad_output, weight, workspace, 0, 0, 2)
+
+
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 120, grad_output 120, weight 24, workspace 0; the workspace may be larger."""
+    """grad_input into out, element counts out 120, grad_output 120, weight 24, workspace 176; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* weight_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 120, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 24, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, weight_at, workspace_at)
+        bf_take(&taken, out, b"out", 120, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
+        bf_take(&taken, weight, b"weight", 24, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 176, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
 
 
 cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
@@ -617,24 +364,27 @@ cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* worksp
         v_store_part(out + at_out + 10, y_1_2_0, 2)
 
 
+cdef void run_grad_weight(E** at) noexcept nogil:
+    bf_grad_weight(at[0], at[1], at[2], at[3])
+
+
 def call_grad_weight(out, grad_output, input, workspace):
     """grad_weight into out, element counts out 24, grad_output 120, input 120, workspace 232; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 24, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 120, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 232, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_weight(out_at, grad_output_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 24, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
+        bf_take(&taken, input, b"input", 120, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 232, 1, 1)
+        bf_run(&taken, run_grad_weight)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_weight():
+    """What a plan runs for grad_weight."""
+    return bf_runner(run_grad_weight, 4)
 
 
 cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogil:
@@ -683,22 +433,26 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
     e_store(out + at_out + 3, total)
 
 
+cdef void run_grad_bias(E** at) noexcept nogil:
+    bf_grad_bias(at[0], at[1], at[2])
+
+
 def call_grad_bias(out, grad_output, workspace):
     """grad_bias into out, element counts out 4, grad_output 120, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_bias(out_at, grad_output_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_bias)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_bias():
+    """What a plan runs for grad_bias."""
+    return bf_runner(run_grad_bias, 3)
 
 
 def element_bytes():
@@ -716,6 +470,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "0db232988cea06af4cd9e6c6a7f77aa0517e6f6aaf1dfb9398d50c3de2f5d357"
+    return "09dfde0898603a87687f94f2c2cd6671c315d3a7884ce9a3eb7770b595c8885b"

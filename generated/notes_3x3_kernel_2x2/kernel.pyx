@@ -4,8 +4,11 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   e85ce21a22d1c942590d1bb1d1a0829fa8aeb88e95bf4429861b3d278fef8503
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# chosen output: the least of 3 by the model, 15 cycles
+# chosen grad_input: the least of 3 by the model, 15.7 cycles
+# chosen grad_weight: the least of 4 by the model, 18.2 cycles
 """Kernels of Conv2d(1, 1, 2) at input 1,1,3,3, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -31,68 +34,130 @@ cdef extern from "backflip_ops.h" nogil:
     V v_fma(V, V, V)
     V v_add(V, V)
     E v_sum(V)
+    V v_held(V)
+    V v_load_span(const E*, Py_ssize_t, Py_ssize_t)
     void bf_branch(int)
 
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
+
+
+cdef void bf_output_rolling(E* out, const E* input, const E* weight, const E* bias, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef V v_0, v_1, v_10, v_11, v_12, v_13, v_14, v_15, v_16, v_17, v_18, v_19, v_2, v_20, v_21, v_22, v_23
+    cdef V v_24, v_25, v_3, v_4, v_5, v_6, v_7, v_8, v_9
+    for group in range(first, last):
+        v_0 = v_splat(bias)
+        v_1 = v_splat(weight)
+        v_2 = v_splat(weight + 1)
+        v_3 = v_splat(weight + 2)
+        v_4 = v_splat(weight + 3)
+        v_5 = v_zero()
+        image = 0
+        bf_branch(1)
+        v_6 = v_load_part(input, 2)
+        v_7 = v_held(v_6)
+        v_8 = v_fma(v_0, v_1, v_7)
+        v_9 = v_load_part(input + 1, 2)
+        v_10 = v_held(v_9)
+        v_11 = v_fma(v_8, v_2, v_10)
+        v_12 = v_load_part(input + 3, 2)
+        v_13 = v_held(v_12)
+        v_14 = v_fma(v_11, v_3, v_13)
+        v_15 = v_load_part(input + 4, 2)
+        v_16 = v_held(v_15)
+        v_17 = v_fma(v_14, v_4, v_16)
+        v_18 = v_fma(v_0, v_1, v_13)
+        v_19 = v_fma(v_18, v_2, v_16)
+        v_20 = v_load_part(input + 6, 2)
+        v_21 = v_held(v_20)
+        v_22 = v_fma(v_19, v_3, v_21)
+        v_23 = v_load_part(input + 7, 2)
+        v_24 = v_held(v_23)
+        v_25 = v_fma(v_22, v_4, v_24)
+        v_store_part(out, v_17, 2)
+        v_store_part(out + 2, v_25, 2)
 
 
 cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* workspace) noexcept nogil:
     # output[0, 0, 0, o_h, o_w] = correlated[0, 0, 0, o_h, o_w] := sum_{a_h<2} sum_{a_w<2} weight[0, 0, 0,
     #   a_h, a_w] padded_input[0, 0, 0, a_h + o_h, a_w + o_w] + bias[0, 0]
     #   where padded_input[0, 0, 0, e_h, e_w] := [0 <= e_h < 3][0 <= e_w < 3] input[0, 0, 0, e_h, e_w]
-    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h
-    cdef Py_ssize_t a_h, a_w, at_b, at_out, at_w, at_x, o_h, o_w
-    cdef V each, x_0_0, x_1_0, y_0_0_0, y_0_1_0
-    # FLAT tile: 1 vectors of 8 along o_w, 2 values of o_h
-    o_h = 0
-    o_w = 0
-    bf_branch(1)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    for a_h in range(2):
-        for a_w in range(2):
-            at_x = 3*a_h + a_w + 3*o_h + o_w
-            at_w = 2*a_h + a_w
-            x_0_0 = v_load_part(input + at_x, 2)
-            x_1_0 = v_load_part(input + at_x + 3, 2)
-            each = v_splat(weight + at_w)
-            y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-            y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-    at_b = 0
-    each = v_splat(bias + at_b)
-    y_0_0_0 = v_add(y_0_0_0, each)
-    y_0_1_0 = v_add(y_0_1_0, each)
-    at_out = 2*o_h + o_w
-    v_store_part(out + at_out, y_0_0_0, 2)
-    v_store_part(out + at_out + 2, y_0_1_0, 2)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_output_rolling(out, input, weight, bias, workspace, 0, 0, 1)
+
+
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
 
 
 def call_output(out, input, weight, bias, workspace):
     """output into out, element counts out 4, input 9, weight 4, bias 1, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* weight_at
-    cdef E* bias_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 9, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 4, 0, 0)
-        bias_at = bf_take(&taken, bias, b"bias", 1, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, weight_at, bias_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, input, b"input", 9, 0, 0)
+        bf_take(&taken, weight, b"weight", 4, 0, 0)
+        bf_take(&taken, bias, b"bias", 1, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
+
+
+cdef void bf_grad_input_rolling(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef V v_0, v_1, v_10, v_11, v_12, v_13, v_14, v_15, v_16, v_17, v_18, v_2, v_3, v_4, v_5, v_6, v_7, v_8
+    cdef V v_9
+    for group in range(first, last):
+        v_0 = v_zero()
+        v_1 = v_splat(weight + 3)
+        v_2 = v_splat(weight + 2)
+        v_3 = v_splat(weight + 1)
+        v_4 = v_splat(weight)
+        image = 0
+        bf_branch(1)
+        v_5 = v_load_span(grad_output, 1, 2)
+        v_6 = v_held(v_5)
+        v_7 = v_fma(v_0, v_3, v_6)
+        v_8 = v_load_part(grad_output, 2)
+        v_9 = v_held(v_8)
+        v_10 = v_fma(v_7, v_4, v_9)
+        v_store_part(out, v_10, 3)
+        bf_branch(2)
+        v_5 = v_load_span(grad_output, 1, 2)
+        v_6 = v_held(v_5)
+        v_7 = v_fma(v_0, v_1, v_6)
+        v_8 = v_load_part(grad_output, 2)
+        v_9 = v_held(v_8)
+        v_10 = v_fma(v_7, v_2, v_9)
+        v_11 = v_load_span(grad_output + 2, 1, 2)
+        v_12 = v_held(v_11)
+        v_13 = v_fma(v_10, v_3, v_12)
+        v_14 = v_load_part(grad_output + 2, 2)
+        v_15 = v_held(v_14)
+        v_16 = v_fma(v_13, v_4, v_15)
+        v_17 = v_fma(v_0, v_1, v_12)
+        v_18 = v_fma(v_17, v_2, v_15)
+        v_store_part(out + 3, v_16, 3)
+        v_store_part(out + 6, v_18, 3)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
@@ -103,60 +168,78 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[0, 0, 0, e_h, e_w] := [0 <= e_h - 1 < 2][0 <= e_w - 1 < 2] spread[0, 0, 0, e_h - 1, e_w
     #     - 1]
     #   where flipped[0, 0, 0, b_h, b_w] := weight[0, 0, 0, -b_h + 1, -b_w + 1]
-    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
-    cdef E* bordered = workspace + 0
-    cdef Py_ssize_t at_out, at_w, at_x, b_h, b_w, e_h, e_w, i_h, i_w, t
-    cdef V each, line, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
-    # bordered: border of zeros
-    line = v_zero()
-    for t in range(0, 24, 8):
-        v_store(bordered + t, line)
-    for e_h in range(1, 3):
-        e_w = 1
-        line = v_load_part(grad_output + 2*e_h + e_w - 3, 2)
-        v_store_part(bordered + 4*e_h + e_w, line, 2)
-    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
-    i_h = 0
-    i_w = 0
-    bf_branch(1)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    y_0_2_0 = v_zero()
-    for b_h in range(2):
-        for b_w in range(2):
-            at_x = 4*b_h + b_w + 4*i_h + i_w
-            at_w = -2*b_h - b_w + 3
-            x_0_0 = v_load(bordered + at_x)
-            x_1_0 = v_load(bordered + at_x + 4)
-            x_2_0 = v_load(bordered + at_x + 8)
-            each = v_splat(weight + at_w)
-            y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-            y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-            y_0_2_0 = v_fma(y_0_2_0, each, x_2_0)
-    at_out = 3*i_h + i_w
-    v_store_part(out + at_out, y_0_0_0, 3)
-    v_store_part(out + at_out + 3, y_0_1_0, 3)
-    v_store_part(out + at_out + 6, y_0_2_0, 3)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_grad_input_rolling(out, grad_output, weight, workspace, 0, 0, 1)
+
+
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 9, grad_output 4, weight 4, workspace 24; the workspace may be larger."""
+    """grad_input into out, element counts out 9, grad_output 4, weight 4, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* weight_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 9, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 24, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, weight_at, workspace_at)
+        bf_take(&taken, out, b"out", 9, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        bf_take(&taken, weight, b"weight", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
+
+
+cdef void bf_grad_weight_rolling(E* out, const E* grad_output, const E* input, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef E total
+    cdef V s_0_0, s_0_1, s_1_0, s_1_1, v_0, v_1, v_10, v_11, v_12, v_13, v_14, v_2, v_3, v_4, v_5, v_6, v_7
+    cdef V v_8, v_9
+    for group in range(first, last):
+        s_0_0 = v_zero()
+        s_0_1 = v_zero()
+        s_1_0 = v_zero()
+        s_1_1 = v_zero()
+        v_0 = v_zero()
+        image = 0
+        bf_branch(1)
+        v_1 = v_load_part(grad_output, 2)
+        v_2 = v_load_part(input, 2)
+        v_3 = v_held(v_2)
+        s_0_0 = v_fma(s_0_0, v_1, v_3)
+        v_4 = v_load_part(input + 1, 2)
+        v_5 = v_held(v_4)
+        s_0_1 = v_fma(s_0_1, v_1, v_5)
+        v_6 = v_load_part(input + 3, 2)
+        v_7 = v_held(v_6)
+        s_1_0 = v_fma(s_1_0, v_1, v_7)
+        v_8 = v_load_part(input + 4, 2)
+        v_9 = v_held(v_8)
+        s_1_1 = v_fma(s_1_1, v_1, v_9)
+        v_10 = v_load_part(grad_output + 2, 2)
+        s_0_0 = v_fma(s_0_0, v_10, v_7)
+        s_0_1 = v_fma(s_0_1, v_10, v_9)
+        v_11 = v_load_part(input + 6, 2)
+        v_12 = v_held(v_11)
+        s_1_0 = v_fma(s_1_0, v_10, v_12)
+        v_13 = v_load_part(input + 7, 2)
+        v_14 = v_held(v_13)
+        s_1_1 = v_fma(s_1_1, v_10, v_14)
+        total = v_sum(s_0_0)
+        e_store(out, total)
+        total = v_sum(s_0_1)
+        e_store(out + 1, total)
+        total = v_sum(s_1_0)
+        e_store(out + 2, total)
+        total = v_sum(s_1_1)
+        e_store(out + 3, total)
 
 
 cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
@@ -165,47 +248,33 @@ cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* worksp
     #   where padded_input[0, 0, 0, e_h, e_w] := [0 <= e_h < 3][0 <= e_w < 3] input[0, 0, 0, e_h, e_w]
     #   where spread[0, 0, 0, z_h, z_w] := sum_{o_h<2} sum_{o_w<2} [-o_h + z_h = 0][-o_w + z_w = 0]
     #     grad_output[0, 0, 0, o_h, o_w]
-    # FLAT tile: 1 vectors of 8 along a_w, 2 values of a_h
-    cdef Py_ssize_t a_h, a_w, at_out, at_w, at_x, o_h, o_w
-    cdef V each, x_0_0, x_1_0, y_0_0_0, y_0_1_0
-    # FLAT tile: 1 vectors of 8 along a_w, 2 values of a_h
-    a_h = 0
-    a_w = 0
-    bf_branch(1)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    for o_h in range(2):
-        for o_w in range(2):
-            at_x = 3*a_h + a_w + 3*o_h + o_w
-            at_w = 2*o_h + o_w
-            x_0_0 = v_load_part(input + at_x, 2)
-            x_1_0 = v_load_part(input + at_x + 3, 2)
-            each = v_splat(grad_output + at_w)
-            y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-            y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-    at_out = 2*a_h + a_w
-    v_store_part(out + at_out, y_0_0_0, 2)
-    v_store_part(out + at_out + 2, y_0_1_0, 2)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_grad_weight_rolling(out, grad_output, input, workspace, 0, 0, 1)
+
+
+cdef void run_grad_weight(E** at) noexcept nogil:
+    bf_grad_weight(at[0], at[1], at[2], at[3])
 
 
 def call_grad_weight(out, grad_output, input, workspace):
     """grad_weight into out, element counts out 4, grad_output 4, input 9, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 9, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_weight(out_at, grad_output_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        bf_take(&taken, input, b"input", 9, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_weight)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_weight():
+    """What a plan runs for grad_weight."""
+    return bf_runner(run_grad_weight, 4)
 
 
 cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogil:
@@ -226,22 +295,26 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
     e_store(out + at_out, total)
 
 
+cdef void run_grad_bias(E** at) noexcept nogil:
+    bf_grad_bias(at[0], at[1], at[2])
+
+
 def call_grad_bias(out, grad_output, workspace):
     """grad_bias into out, element counts out 1, grad_output 4, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 1, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_bias(out_at, grad_output_at, workspace_at)
+        bf_take(&taken, out, b"out", 1, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_bias)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_bias():
+    """What a plan runs for grad_bias."""
+    return bf_runner(run_grad_bias, 3)
 
 
 def element_bytes():
@@ -259,6 +332,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "2e0a1a6e6cc7384e14be132a974be55ec114f7baffeef6c9c72fd5f80aba0ff7"
+    return "71cba67b9508356ac2c4fca9e3007b970f3f5148001f24ca251d2ae94c8a4250"

@@ -4,8 +4,8 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   c7260d89fb626b17ad7f47144c4410cb6d3bc1c07dfa1c32897c0e4e16ecba91
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 # assumed: each window's largest entry is unique; at ties the first is taken (PyTorch's convention)
 # assumed: a NaN wins over every number, and of several NaN the last is taken
 """Kernels of MaxPool2d(2, stride=1) at input 1,1,3,3, float32."""
@@ -44,53 +44,71 @@ cdef extern from "backflip_ops.h" nogil:
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
 
 
 cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
     # output[0, 0, o_h, o_w] = selected[0, 0, o_h, o_w] := sum_{a_h<2} sum_{a_w<2} pick[0, 0, o_h, o_w, a_h,
     #   a_w] padded_input[0, 0, a_h + o_h, a_w + o_w]
     #   where padded_input[0, 0, e_h, e_w] := [0 <= e_h < 3][0 <= e_w < 3] input[0, 0, e_h, e_w]
-    # CLIP: vectors of 8 along o_w
+    # WOVEN: vectors of 8 along o_w
     cdef E* indices = workspace + 0
-    cdef Py_ssize_t a_h, a_w, o_h, o_w
-    cdef V v_0_0, v_best, v_code, v_flag, v_here
-    # CLIP: vectors of 8 along o_w
+    cdef Py_ssize_t o_h, o_w
+    cdef V v1_0, v1_1, v1_10, v1_11, v1_12, v1_13, v1_14, v1_15, v1_16, v1_17, v1_2, v1_3, v1_4, v1_5, v1_6
+    cdef V v1_7, v1_8, v1_9
+    # WOVEN: vectors of 8 along o_w
+    v1_4 = v_index(0, 0)
     for o_h in range(2):
         o_w = 0
         bf_branch(1)
-        v_best = v_zero()
-        v_code = v_index(-1, 0)
-        for a_h in range(2):
-            for a_w in range(2):
-                v_0_0 = v_load_part(input + 3*a_h + a_w + 3*o_h + o_w, 2)
-                v_flag = v_larger(v_code, v_best, v_0_0)
-                v_here = v_index(3*a_h + a_w + 3*o_h + o_w, 1)
-                v_best = v_choose(v_flag, v_0_0, v_best)
-                v_code = v_choose(v_flag, v_here, v_code)
-        v_store_part(out + 2*o_h + o_w, v_best, 2)
-        v_store_part(indices + 2*o_h + o_w, v_code, 2)
+        v1_0 = v_load_part(input + 3*o_h + o_w, 2)
+        v1_1 = v_index(3*o_h + o_w, 1)
+        v1_2 = v_load_part(input + 3*o_h + o_w + 1, 2)
+        v1_3 = v_index(3*o_h + o_w + 1, 1)
+        v1_5 = v_larger(v1_4, v1_0, v1_2)
+        v1_6 = v_choose(v1_5, v1_2, v1_0)
+        v1_7 = v_choose(v1_5, v1_3, v1_1)
+        v1_8 = v_load_part(input + 3*o_h + o_w + 3, 2)
+        v1_9 = v_index(3*o_h + o_w + 3, 1)
+        v1_10 = v_larger(v1_4, v1_6, v1_8)
+        v1_11 = v_choose(v1_10, v1_8, v1_6)
+        v1_12 = v_choose(v1_10, v1_9, v1_7)
+        v1_13 = v_load_part(input + 3*o_h + o_w + 4, 2)
+        v1_14 = v_index(3*o_h + o_w + 4, 1)
+        v1_15 = v_larger(v1_4, v1_11, v1_13)
+        v1_16 = v_choose(v1_15, v1_13, v1_11)
+        v1_17 = v_choose(v1_15, v1_14, v1_12)
+        v_store_part(out + 2*o_h + o_w, v1_16, 2)
+        v_store_part(indices + 2*o_h + o_w, v1_17, 2)
+
+
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2])
 
 
 def call_output(out, input, workspace):
     """output into out, element counts out 4, input 9, workspace 4; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 9, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 4, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, input, b"input", 9, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 4, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 3)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* indices, E* workspace) noexcept nogil:
@@ -204,24 +222,27 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* indices, E* works
     e_store(out + 8, e_total)
 
 
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
+
+
 def call_grad_input(out, grad_output, indices, workspace):
     """grad_input into out, element counts out 9, grad_output 4, indices 4, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* indices_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 9, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
-        indices_at = bf_take(&taken, indices, b"indices", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, indices_at, workspace_at)
+        bf_take(&taken, out, b"out", 9, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
+        bf_take(&taken, indices, b"indices", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
 
 
 def element_bytes():
@@ -239,6 +260,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "45cb736e00f2b8e123ca5258177cf5c87266d4a48b7192648e9dee8a5ac52725"
+    return "ac926f3f6218c9b033f9cb1ce48f91b02408d452e7309357f21daae02cfb9a0f"

@@ -4,8 +4,8 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   ceeddd2cd8541b4ae35cda2486978f77b764986d2bd5be48c75456cddd7cccbc
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 """Kernels of Softmax(1) at input 2,3, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -43,10 +43,14 @@ cdef extern from "backflip_ops.h" nogil:
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
 
 
 cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
@@ -118,22 +122,26 @@ cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
         v_store_part(out + 3*n_0 + n_1, v_total, 3)
 
 
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2])
+
+
 def call_output(out, input, workspace):
     """output into out, element counts out 6, input 6, workspace 50; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 50, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 6, 1, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 50, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 3)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
@@ -233,24 +241,27 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspa
         v_store_part(out + 3*n_0 + n_1, v_total, 3)
 
 
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
+
+
 def call_grad_input(out, grad_output, input, workspace):
     """grad_input into out, element counts out 6, grad_output 6, input 6, workspace 82; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 6, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 6, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 6, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 82, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 6, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 6, 0, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 82, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
 
 
 def element_bytes():
@@ -268,6 +279,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "37e4efe997c3dfa5e1bbd23ac363578e0359a81c395854c0601879f3a68ff5c1"
+    return "12694ff32eabc4b029e9ad9a774b9e5f23ddec6679c0a9875c3c65e41af99b1a"

@@ -4,8 +4,11 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   e85ce21a22d1c942590d1bb1d1a0829fa8aeb88e95bf4429861b3d278fef8503
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# chosen output: the least of 4 by the model, 90.7 cycles
+# chosen grad_input: the least of 3 by the model, 358 cycles
+# chosen grad_weight: the least of 2 by the model, 278 cycles
 """Kernels of Conv2d(1, 2, 3, stride=2) at input 1,1,6,5, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -31,15 +34,20 @@ cdef extern from "backflip_ops.h" nogil:
     V v_fma(V, V, V)
     V v_add(V, V)
     E v_sum(V)
+    V v_held(V)
     void bf_branch(int)
 
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
 
 
 cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* workspace) noexcept nogil:
@@ -114,26 +122,176 @@ cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* w
     v_store_part(out + at_out + 6, y_1_1_0, 2)
 
 
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
+
+
 def call_output(out, input, weight, bias, workspace):
     """output into out, element counts out 8, input 30, weight 18, bias 2, workspace 44; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* weight_at
-    cdef E* bias_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 8, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 30, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 18, 0, 0)
-        bias_at = bf_take(&taken, bias, b"bias", 2, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 44, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, weight_at, bias_at, workspace_at)
+        bf_take(&taken, out, b"out", 8, 1, 0)
+        bf_take(&taken, input, b"input", 30, 0, 0)
+        bf_take(&taken, weight, b"weight", 18, 0, 0)
+        bf_take(&taken, bias, b"bias", 2, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 44, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
+
+
+cdef void bf_grad_input_zeros(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0
+    cdef Py_ssize_t c, g, i_0, n, origin, to, turn
+    cdef V moved, none
+    for turn in range(first, last):
+        n = 0
+        g = 0
+        c = turn
+        none = v_zero()
+        v_store(padded + 40*c + 80*g + 80*n, none)
+        for i_0 in range(2):
+            to = 40*c + 80*g + 4*i_0 + 80*n + 5
+            origin = 4*c + 2*i_0
+            moved = v_load_part(grad_output + origin, 2)
+            v_store(padded + to, moved)
+        v_store(padded + 40*c + 80*g + 80*n + 13, none)
+
+
+cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, g, k, n, q, r, t_0, t_1, to, turn
+    cdef V w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    for turn in range(first, last):
+        n = 0
+        g = 0
+        block = 0
+        band = 0
+        at_image = 12*band + 80*g + 80*n
+        at_out = 30*band
+        k = 0
+        r = 0
+        q = 0
+        bf_branch(1)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_0_2_0 = v_zero()
+        for c in range(2):
+            at_x = at_image + 40*c + q + 4*r
+            at_w = 9*c + 8
+            for t_0 in range(2):
+                for t_1 in range(2):
+                    x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                    x_0_0 = v_held(x_0_0)
+                    x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                    x_1_0 = v_held(x_1_0)
+                    x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                    x_2_0 = v_held(x_2_0)
+                    w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                    y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        to = at_out + 2*q + 10*r
+        v_store_strided(out + to, y_0_0_0, 3, 2)
+        v_store_strided(out + to + 10, y_0_1_0, 3, 2)
+        v_store_strided(out + to + 20, y_0_2_0, 3, 2)
+        k = 0
+        r = 0
+        q = 0
+        bf_branch(2)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_0_2_0 = v_zero()
+        for c in range(2):
+            at_x = at_image + 40*c + q + 4*r + 1
+            at_w = 9*c + 7
+            for t_0 in range(2):
+                t_1 = 0
+                x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                x_0_0 = v_held(x_0_0)
+                x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                x_1_0 = v_held(x_1_0)
+                x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                x_2_0 = v_held(x_2_0)
+                w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        to = at_out + 2*q + 10*r + 1
+        v_store_strided(out + to, y_0_0_0, 2, 2)
+        v_store_strided(out + to + 10, y_0_1_0, 2, 2)
+        v_store_strided(out + to + 20, y_0_2_0, 2, 2)
+
+
+cdef void bf_grad_input_tiles_1(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, g, k, n, q, r, t_0, t_1, to, turn
+    cdef V w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    for turn in range(first, last):
+        n = 0
+        g = 0
+        block = 0
+        band = 0
+        at_image = 12*band + 80*g + 80*n
+        at_out = 30*band + 5
+        k = 0
+        r = 0
+        q = 0
+        bf_branch(3)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_0_2_0 = v_zero()
+        for c in range(2):
+            at_x = at_image + 40*c + q + 4*r + 4
+            at_w = 9*c + 5
+            t_0 = 0
+            for t_1 in range(2):
+                x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                x_0_0 = v_held(x_0_0)
+                x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                x_1_0 = v_held(x_1_0)
+                x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                x_2_0 = v_held(x_2_0)
+                w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        to = at_out + 2*q + 10*r
+        v_store_strided(out + to, y_0_0_0, 3, 2)
+        v_store_strided(out + to + 10, y_0_1_0, 3, 2)
+        v_store_strided(out + to + 20, y_0_2_0, 3, 2)
+        k = 0
+        r = 0
+        q = 0
+        bf_branch(4)
+        y_0_0_0 = v_zero()
+        y_0_1_0 = v_zero()
+        y_0_2_0 = v_zero()
+        for c in range(2):
+            at_x = at_image + 40*c + q + 4*r + 5
+            at_w = 9*c + 4
+            t_0 = 0
+            t_1 = 0
+            x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+            x_0_0 = v_held(x_0_0)
+            x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+            x_1_0 = v_held(x_1_0)
+            x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+            x_2_0 = v_held(x_2_0)
+            w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+            y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+            y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+            y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        to = at_out + 2*q + 10*r + 1
+        v_store_strided(out + to, y_0_0_0, 2, 2)
+        v_store_strided(out + to + 10, y_0_1_0, 2, 2)
+        v_store_strided(out + to + 20, y_0_2_0, 2, 2)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
@@ -144,242 +302,35 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[0, 0, k, e_h, e_w] := [0 <= e_h - 2 < 3][0 <= e_w - 2 < 3] spread[0, 0, k, e_h - 2, e_w
     #     - 2]
     #   where flipped[0, 0, k, b_h, b_w] := weight[0, k, 0, -b_h + 2, -b_w + 2]
-    # 20 boxes
-    # CLIP: single elements
-    # FLAT tile: single elements, 2 values of i_w
-    # FLAT tile: single elements, 2 values of i_h
-    cdef Py_ssize_t at_out, at_w, at_x, i_h, i_w, k, o_h, o_w
-    cdef E e_0_0, e_0_1, e_total, one, one_x_0_0, one_x_1_0, one_y_0_0_0, one_y_0_1_0
-    # CLIP: single elements
-    bf_branch(1)
-    e_total = e_zero()
-    for k in range(2):
-        e_0_0 = e_load(grad_output + 4*k)
-        e_0_1 = e_load(weight + 9*k)
-        e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out, e_total)
-    # FLAT tile: single elements, 2 values of i_w
-    i_w = 0
-    bf_branch(2)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        at_x = i_w + 4*k
-        at_w = 9*k + 1
-        one_x_0_0 = e_load(grad_output + at_x)
-        one_x_1_0 = e_load(grad_output + at_x + 1)
-        one = e_load(weight + at_w)
-        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 2*i_w + 1
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 2, one_y_0_1_0)
-    # CLIP: single elements
-    bf_branch(3)
-    e_total = e_zero()
-    for k in range(2):
-        for o_w in range(2):
-            e_0_0 = e_load(grad_output + 4*k + o_w)
-            e_0_1 = e_load(weight + 9*k - 2*o_w + 2)
-            e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 2, e_total)
-    # CLIP: single elements
-    bf_branch(4)
-    e_total = e_zero()
-    for k in range(2):
-        e_0_0 = e_load(grad_output + 4*k + 1)
-        e_0_1 = e_load(weight + 9*k + 2)
-        e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 4, e_total)
-    # FLAT tile: single elements, 2 values of i_h
-    i_h = 0
-    bf_branch(5)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        at_x = 2*i_h + 4*k
-        at_w = 9*k + 3
-        one_x_0_0 = e_load(grad_output + at_x)
-        one_x_1_0 = e_load(grad_output + at_x + 2)
-        one = e_load(weight + at_w)
-        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 10*i_h + 5
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    for i_w in range(2):
-        i_h = 0
-        bf_branch(6)
-        one_y_0_0_0 = e_zero()
-        one_y_0_1_0 = e_zero()
-        for k in range(2):
-            at_x = 2*i_h + i_w + 4*k
-            at_w = 9*k + 4
-            one_x_0_0 = e_load(grad_output + at_x)
-            one_x_1_0 = e_load(grad_output + at_x + 2)
-            one = e_load(weight + at_w)
-            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-        at_out = 10*i_h + 2*i_w + 6
-        e_store(out + at_out, one_y_0_0_0)
-        e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    i_h = 0
-    bf_branch(7)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        for o_w in range(2):
-            at_x = 2*i_h + 4*k + o_w
-            at_w = 9*k - 2*o_w + 5
-            one_x_0_0 = e_load(grad_output + at_x)
-            one_x_1_0 = e_load(grad_output + at_x + 2)
-            one = e_load(weight + at_w)
-            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 10*i_h + 7
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 10, one_y_0_1_0)
-    # FLAT tile: single elements, 2 values of i_h
-    i_h = 0
-    bf_branch(8)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        at_x = 2*i_h + 4*k + 1
-        at_w = 9*k + 5
-        one_x_0_0 = e_load(grad_output + at_x)
-        one_x_1_0 = e_load(grad_output + at_x + 2)
-        one = e_load(weight + at_w)
-        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 10*i_h + 9
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 10, one_y_0_1_0)
-    # CLIP: single elements
-    bf_branch(9)
-    e_total = e_zero()
-    for k in range(2):
-        for o_h in range(2):
-            e_0_0 = e_load(grad_output + 4*k + 2*o_h)
-            e_0_1 = e_load(weight + 9*k - 6*o_h + 6)
-            e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 10, e_total)
-    # FLAT tile: single elements, 2 values of i_w
-    i_w = 0
-    bf_branch(10)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        for o_h in range(2):
-            at_x = i_w + 4*k + 2*o_h
-            at_w = 9*k - 6*o_h + 7
-            one_x_0_0 = e_load(grad_output + at_x)
-            one_x_1_0 = e_load(grad_output + at_x + 1)
-            one = e_load(weight + at_w)
-            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 2*i_w + 11
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 2, one_y_0_1_0)
-    # CLIP: single elements
-    bf_branch(11)
-    e_total = e_zero()
-    for k in range(2):
-        for o_h in range(2):
-            for o_w in range(2):
-                e_0_0 = e_load(grad_output + 4*k + 2*o_h + o_w)
-                e_0_1 = e_load(weight + 9*k - 6*o_h - 2*o_w + 8)
-                e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 12, e_total)
-    # CLIP: single elements
-    bf_branch(12)
-    e_total = e_zero()
-    for k in range(2):
-        for o_h in range(2):
-            e_0_0 = e_load(grad_output + 4*k + 2*o_h + 1)
-            e_0_1 = e_load(weight + 9*k - 6*o_h + 8)
-            e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 14, e_total)
-    # CLIP: single elements
-    bf_branch(13)
-    e_total = e_zero()
-    for k in range(2):
-        e_0_0 = e_load(grad_output + 4*k + 2)
-        e_0_1 = e_load(weight + 9*k + 6)
-        e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 20, e_total)
-    # FLAT tile: single elements, 2 values of i_w
-    i_w = 0
-    bf_branch(14)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for k in range(2):
-        at_x = i_w + 4*k + 2
-        at_w = 9*k + 7
-        one_x_0_0 = e_load(grad_output + at_x)
-        one_x_1_0 = e_load(grad_output + at_x + 1)
-        one = e_load(weight + at_w)
-        one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
-        one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
-    at_out = 2*i_w + 21
-    e_store(out + at_out, one_y_0_0_0)
-    e_store(out + at_out + 2, one_y_0_1_0)
-    # CLIP: single elements
-    bf_branch(15)
-    e_total = e_zero()
-    for k in range(2):
-        for o_w in range(2):
-            e_0_0 = e_load(grad_output + 4*k + o_w + 2)
-            e_0_1 = e_load(weight + 9*k - 2*o_w + 8)
-            e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 22, e_total)
-    # CLIP: single elements
-    bf_branch(16)
-    e_total = e_zero()
-    for k in range(2):
-        e_0_0 = e_load(grad_output + 4*k + 3)
-        e_0_1 = e_load(weight + 9*k + 8)
-        e_total = e_fma(e_total, e_0_0, e_0_1)
-    e_store(out + 24, e_total)
-    # CLIP: single elements
-    bf_branch(17)
-    e_total = e_zero()
-    e_store(out + 25, e_total)
-    # CLIP: single elements
-    for i_w in range(2):
-        bf_branch(18)
-        e_total = e_zero()
-        e_store(out + 2*i_w + 26, e_total)
-    # CLIP: single elements
-    bf_branch(19)
-    e_total = e_zero()
-    e_store(out + 27, e_total)
-    # CLIP: single elements
-    bf_branch(20)
-    e_total = e_zero()
-    e_store(out + 29, e_total)
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    bf_grad_input_zeros(out, grad_output, weight, workspace, 0, 0, 2)
+    bf_grad_input_tiles_0(out, grad_output, weight, workspace, 0, 0, 1)
+    bf_grad_input_tiles_1(out, grad_output, weight, workspace, 0, 0, 1)
+
+
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 30, grad_output 8, weight 18, workspace 0; the workspace may be larger."""
+    """grad_input into out, element counts out 30, grad_output 8, weight 18, workspace 96; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* weight_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 30, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 18, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, weight_at, workspace_at)
+        bf_take(&taken, out, b"out", 30, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
+        bf_take(&taken, weight, b"weight", 18, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 96, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
 
 
 cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
@@ -446,24 +397,27 @@ cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* worksp
         e_store(out + at_out + 11, total)
 
 
+cdef void run_grad_weight(E** at) noexcept nogil:
+    bf_grad_weight(at[0], at[1], at[2], at[3])
+
+
 def call_grad_weight(out, grad_output, input, workspace):
     """grad_weight into out, element counts out 18, grad_output 8, input 30, workspace 44; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 18, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 30, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 44, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_weight(out_at, grad_output_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 18, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
+        bf_take(&taken, input, b"input", 30, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 44, 1, 1)
+        bf_run(&taken, run_grad_weight)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_weight():
+    """What a plan runs for grad_weight."""
+    return bf_runner(run_grad_weight, 4)
 
 
 cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogil:
@@ -490,22 +444,26 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
     e_store(out + at_out + 1, total)
 
 
+cdef void run_grad_bias(E** at) noexcept nogil:
+    bf_grad_bias(at[0], at[1], at[2])
+
+
 def call_grad_bias(out, grad_output, workspace):
     """grad_bias into out, element counts out 2, grad_output 8, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 2, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_bias(out_at, grad_output_at, workspace_at)
+        bf_take(&taken, out, b"out", 2, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_bias)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_bias():
+    """What a plan runs for grad_bias."""
+    return bf_runner(run_grad_bias, 3)
 
 
 def element_bytes():
@@ -523,6 +481,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "97d196f59fc65cc349029458df0f857307cdff12d9eb1c444b5b14eac418b05b"
+    return "88b674928e7a5900dbc33b8f7ac66416511b16f58c0dc1d372c5afdbc100fe61"

@@ -4,8 +4,11 @@
 # Written by backflip; do not edit. Each kernel computes the right side of a proved equation.
 # proof: ALL SIZES (certificate), certificate sha256
 #   0c0940200b5a01d61ce9473f1a60127d366ee97ba71df06de6aa53e893419620
-# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math -fPIC -shared
-#   -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+# chosen output: the least of 4 by the model, 17.5 cycles
+# chosen grad_input: the least of 5 by the model, 14.7 cycles
+# chosen grad_weight: the least of 3 by the model, 18.2 cycles
 """Kernels of ConvTranspose2d(1, 1, 2, stride=2) at input 1,1,2,2, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -31,15 +34,65 @@ cdef extern from "backflip_ops.h" nogil:
     V v_fma(V, V, V)
     V v_add(V, V)
     E v_sum(V)
+    V v_even(V, V)
+    V v_held(V)
+    V v_odd(V, V)
+    V v_zip_low(V, V)
     void bf_branch(int)
 
 cdef extern from "backflip_entry.h":
     ctypedef struct bf_arguments:
         int count
+    ctypedef void (*bf_work)(E**) noexcept nogil
     E* bf_take(bf_arguments*, object, const char*, Py_ssize_t, int, int) except NULL
-    int bf_apart(const bf_arguments*) except -1
+    int bf_run(const bf_arguments*, bf_work) except -1
     void bf_release(bf_arguments*)
     int bf_spoil(object) except -1
+    object bf_runner(bf_work, int)
+    object bf_fast(object, object)
+    void bf_on_one_thread(int)
+
+
+cdef void bf_output_rolling(E* out, const E* input, const E* weight, const E* bias, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef V v_0, v_1, v_10, v_11, v_12, v_13, v_2, v_3, v_4, v_5, v_6, v_7, v_8, v_9
+    for group in range(first, last):
+        v_0 = v_splat(bias)
+        v_1 = v_splat(weight)
+        v_2 = v_splat(weight + 1)
+        v_3 = v_zero()
+        image = 0
+        bf_branch(1)
+        v_4 = v_load_part(input, 2)
+        v_5 = v_held(v_4)
+        v_6 = v_fma(v_0, v_1, v_5)
+        v_7 = v_load_part(input + 2, 2)
+        v_8 = v_held(v_7)
+        v_9 = v_fma(v_0, v_1, v_8)
+        v_10 = v_fma(v_0, v_2, v_5)
+        v_11 = v_fma(v_0, v_2, v_8)
+        v_12 = v_zip_low(v_6, v_10)
+        v_store_part(out, v_12, 4)
+        v_13 = v_zip_low(v_9, v_11)
+        v_store_part(out + 8, v_13, 4)
+        v_0 = v_splat(bias)
+        v_1 = v_splat(weight + 2)
+        v_2 = v_splat(weight + 3)
+        v_3 = v_zero()
+        image = 0
+        bf_branch(2)
+        v_4 = v_load_part(input, 2)
+        v_5 = v_held(v_4)
+        v_6 = v_fma(v_0, v_1, v_5)
+        v_7 = v_load_part(input + 2, 2)
+        v_8 = v_held(v_7)
+        v_9 = v_fma(v_0, v_1, v_8)
+        v_10 = v_fma(v_0, v_2, v_5)
+        v_11 = v_fma(v_0, v_2, v_8)
+        v_12 = v_zip_low(v_6, v_10)
+        v_store_part(out + 4, v_12, 4)
+        v_13 = v_zip_low(v_9, v_11)
+        v_store_part(out + 12, v_13, 4)
 
 
 cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* workspace) noexcept nogil:
@@ -50,190 +103,181 @@ cdef void bf_output(E* out, const E* input, const E* weight, const E* bias, E* w
     #   where bordered_input[0, 0, 0, e_h, e_w] := [0 <= e_h - 1 < 3][0 <= e_w - 1 < 3] spread_input[0, 0, 0,
     #     e_h - 1, e_w - 1]
     #   where flipped[0, 0, 0, b_h, b_w] := weight[0, 0, 0, -b_h + 1, -b_w + 1]
-    # FLAT tile: 1 vectors of 8 along o_w_in, 2 values of o_h_in, 2 values of o_h
-    cdef Py_ssize_t at_b, at_out, at_w, at_x, o_h, o_h_in, o_w, o_w_in
-    cdef V each, x_0_0, x_1_0, y_0_0_0, y_0_1_0, y_1_0_0, y_1_1_0
-    # FLAT tile: 1 vectors of 8 along o_w_in, 2 values of o_h_in, 2 values of o_h
-    for o_w in range(2):
-        o_h_in = 0
-        o_h = 0
-        o_w_in = 0
-        bf_branch(1)
-        y_0_0_0 = v_zero()
-        y_0_1_0 = v_zero()
-        y_1_0_0 = v_zero()
-        y_1_1_0 = v_zero()
-        at_x = 2*o_h_in + o_w_in
-        at_w = 2*o_h + o_w
-        x_0_0 = v_load_part(weight + at_x, 2)
-        x_1_0 = v_load_part(weight + at_x + 2, 2)
-        each = v_splat(input + at_w)
-        y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-        y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-        each = v_splat(input + at_w + 2)
-        y_1_0_0 = v_fma(y_1_0_0, each, x_0_0)
-        y_1_1_0 = v_fma(y_1_1_0, each, x_1_0)
-        at_b = 0
-        each = v_splat(bias + at_b)
-        y_0_0_0 = v_add(y_0_0_0, each)
-        y_0_1_0 = v_add(y_0_1_0, each)
-        each = v_splat(bias + at_b)
-        y_1_0_0 = v_add(y_1_0_0, each)
-        y_1_1_0 = v_add(y_1_1_0, each)
-        at_out = 8*o_h + 4*o_h_in + 2*o_w + o_w_in
-        v_store_part(out + at_out, y_0_0_0, 2)
-        v_store_part(out + at_out + 4, y_0_1_0, 2)
-        v_store_part(out + at_out + 8, y_1_0_0, 2)
-        v_store_part(out + at_out + 12, y_1_1_0, 2)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_output_rolling(out, input, weight, bias, workspace, 0, 0, 1)
+
+
+cdef void run_output(E** at) noexcept nogil:
+    bf_output(at[0], at[1], at[2], at[3], at[4])
 
 
 def call_output(out, input, weight, bias, workspace):
     """output into out, element counts out 16, input 4, weight 4, bias 1, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* input_at
-    cdef E* weight_at
-    cdef E* bias_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 16, 1, 0)
-        input_at = bf_take(&taken, input, b"input", 4, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 4, 0, 0)
-        bias_at = bf_take(&taken, bias, b"bias", 1, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_output(out_at, input_at, weight_at, bias_at, workspace_at)
+        bf_take(&taken, out, b"out", 16, 1, 0)
+        bf_take(&taken, input, b"input", 4, 0, 0)
+        bf_take(&taken, weight, b"weight", 4, 0, 0)
+        bf_take(&taken, bias, b"bias", 1, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
+
+
+def runner_output():
+    """What a plan runs for output."""
+    return bf_runner(run_output, 5)
+
+
+cdef void bf_grad_input_rolling(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef V v_0, v_1, v_10, v_11, v_12, v_13, v_14, v_15, v_16, v_17, v_18, v_19, v_2, v_20, v_21, v_22, v_23
+    cdef V v_24, v_3, v_4, v_5, v_6, v_7, v_8, v_9
+    for group in range(first, last):
+        v_0 = v_zero()
+        v_1 = v_splat(weight)
+        v_2 = v_splat(weight + 1)
+        v_3 = v_splat(weight + 2)
+        v_4 = v_splat(weight + 3)
+        image = 0
+        bf_branch(1)
+        v_5 = v_load_part(grad_output, 4)
+        v_6 = v_even(v_5, v_0)
+        v_7 = v_fma(v_0, v_1, v_6)
+        v_8 = v_odd(v_5, v_0)
+        v_9 = v_fma(v_7, v_2, v_8)
+        v_10 = v_load_part(grad_output + 4, 4)
+        v_11 = v_even(v_10, v_0)
+        v_12 = v_fma(v_9, v_3, v_11)
+        v_13 = v_odd(v_10, v_0)
+        v_14 = v_fma(v_12, v_4, v_13)
+        v_15 = v_load_part(grad_output + 8, 4)
+        v_16 = v_even(v_15, v_0)
+        v_17 = v_fma(v_0, v_1, v_16)
+        v_18 = v_odd(v_15, v_0)
+        v_19 = v_fma(v_17, v_2, v_18)
+        v_20 = v_load_part(grad_output + 12, 4)
+        v_21 = v_even(v_20, v_0)
+        v_22 = v_fma(v_19, v_3, v_21)
+        v_23 = v_odd(v_20, v_0)
+        v_24 = v_fma(v_22, v_4, v_23)
+        v_store_part(out, v_14, 2)
+        v_store_part(out + 2, v_24, 2)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
     # d loss[]/d input[0, 0, 0, i_h, i_w] = grad_input[0, 0, 0, i_h, i_w] := sum_{a_h<2} sum_{a_w<2}
     #   padded_grad[0, 0, 0, a_h + 2*i_h, a_w + 2*i_w] weight[0, 0, 0, a_h, a_w]
     #   where padded_grad[0, 0, 0, e_h, e_w] := [0 <= e_h < 4][0 <= e_w < 4] grad_output[0, 0, 0, e_h, e_w]
-    # FLAT tile: 1 vectors of 8 along i_w, 2 values of i_h
-    cdef E* padded_grad = workspace + 0
-    cdef Py_ssize_t a_h, a_w, at_out, at_w, at_x, e_h, i_h, i_w, t
-    cdef E one
-    cdef V each, line, x_0_0, x_1_0, y_0_0_0, y_0_1_0
-    # padded_grad: zero padding
-    line = v_zero()
-    for t in range(0, 24, 8):
-        v_store(padded_grad + t, line)
-    for e_h in range(4):
-        for t in range(2):
-            one = e_load(grad_output + 4*e_h + 2*t)
-            e_store(padded_grad + 4*e_h + t, one)
-        for t in range(2):
-            one = e_load(grad_output + 4*e_h + 2*t + 1)
-            e_store(padded_grad + 4*e_h + t + 2, one)
-    # FLAT tile: 1 vectors of 8 along i_w, 2 values of i_h
-    i_h = 0
-    i_w = 0
-    bf_branch(1)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    for a_h in range(2):
-        a_w = 0
-        at_x = 4*a_h + 8*i_h + i_w
-        at_w = 2*a_h + a_w
-        x_0_0 = v_load(padded_grad + at_x)
-        x_1_0 = v_load(padded_grad + at_x + 8)
-        each = v_splat(weight + at_w)
-        y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-        y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-        x_0_0 = v_load(padded_grad + at_x + 2)
-        x_1_0 = v_load(padded_grad + at_x + 10)
-        each = v_splat(weight + at_w + 1)
-        y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-        y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-    at_out = 2*i_h + i_w
-    v_store_part(out + at_out, y_0_0_0, 2)
-    v_store_part(out + at_out + 2, y_0_1_0, 2)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_grad_input_rolling(out, grad_output, weight, workspace, 0, 0, 1)
+
+
+cdef void run_grad_input(E** at) noexcept nogil:
+    bf_grad_input(at[0], at[1], at[2], at[3])
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 4, grad_output 16, weight 4, workspace 24; the workspace may be larger."""
+    """grad_input into out, element counts out 4, grad_output 16, weight 4, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* weight_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
-        weight_at = bf_take(&taken, weight, b"weight", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 24, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_input(out_at, grad_output_at, weight_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
+        bf_take(&taken, weight, b"weight", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_input():
+    """What a plan runs for grad_input."""
+    return bf_runner(run_grad_input, 4)
+
+
+cdef void bf_grad_weight_rolling(E* out, const E* grad_output, const E* input, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef Py_ssize_t group, image
+    cdef E total
+    cdef V s_0_0, s_0_1, s_1_0, s_1_1, v_0, v_1, v_10, v_11, v_12, v_13, v_14, v_2, v_3, v_4, v_5, v_6, v_7
+    cdef V v_8, v_9
+    for group in range(first, last):
+        s_0_0 = v_zero()
+        s_0_1 = v_zero()
+        s_1_0 = v_zero()
+        s_1_1 = v_zero()
+        v_0 = v_zero()
+        image = 0
+        bf_branch(1)
+        v_1 = v_load_part(input, 2)
+        v_2 = v_load_part(grad_output, 4)
+        v_3 = v_even(v_2, v_0)
+        s_0_0 = v_fma(s_0_0, v_1, v_3)
+        v_4 = v_odd(v_2, v_0)
+        s_0_1 = v_fma(s_0_1, v_1, v_4)
+        v_5 = v_load_part(grad_output + 4, 4)
+        v_6 = v_even(v_5, v_0)
+        s_1_0 = v_fma(s_1_0, v_1, v_6)
+        v_7 = v_odd(v_5, v_0)
+        s_1_1 = v_fma(s_1_1, v_1, v_7)
+        v_8 = v_load_part(input + 2, 2)
+        v_9 = v_load_part(grad_output + 8, 4)
+        v_10 = v_even(v_9, v_0)
+        s_0_0 = v_fma(s_0_0, v_8, v_10)
+        v_11 = v_odd(v_9, v_0)
+        s_0_1 = v_fma(s_0_1, v_8, v_11)
+        v_12 = v_load_part(grad_output + 12, 4)
+        v_13 = v_even(v_12, v_0)
+        s_1_0 = v_fma(s_1_0, v_8, v_13)
+        v_14 = v_odd(v_12, v_0)
+        s_1_1 = v_fma(s_1_1, v_8, v_14)
+        total = v_sum(s_0_0)
+        e_store(out, total)
+        total = v_sum(s_0_1)
+        e_store(out + 1, total)
+        total = v_sum(s_1_0)
+        e_store(out + 2, total)
+        total = v_sum(s_1_1)
+        e_store(out + 3, total)
 
 
 cdef void bf_grad_weight(E* out, const E* grad_output, const E* input, E* workspace) noexcept nogil:
     # d loss[]/d weight[0, 0, 0, a_h, a_w] = grad_weight[0, 0, 0, a_h, a_w] := sum_{i_h<2} sum_{i_w<2}
     #   padded_grad[0, 0, 0, a_h + 2*i_h, a_w + 2*i_w] input[0, 0, 0, i_h, i_w]
     #   where padded_grad[0, 0, 0, e_h, e_w] := [0 <= e_h < 4][0 <= e_w < 4] grad_output[0, 0, 0, e_h, e_w]
-    # LANES tile: vectors of 8 along i_w, 2 values of a_w
-    cdef E* padded_grad = workspace + 0
-    cdef Py_ssize_t a_h, a_w, at_a, at_b, at_out, e_h, i_h, i_w, t
-    cdef E one, total
-    cdef V a_0, a_1, b_0, line, s_0_0, s_1_0
-    # padded_grad: zero padding
-    line = v_zero()
-    for t in range(0, 24, 8):
-        v_store(padded_grad + t, line)
-    for e_h in range(4):
-        for t in range(2):
-            one = e_load(grad_output + 4*e_h + 2*t)
-            e_store(padded_grad + 4*e_h + t, one)
-        for t in range(2):
-            one = e_load(grad_output + 4*e_h + 2*t + 1)
-            e_store(padded_grad + 4*e_h + t + 2, one)
-    # LANES tile: vectors of 8 along i_w, 2 values of a_w
-    for a_h in range(2):
-        a_w = 0
-        bf_branch(1)
-        s_0_0 = v_zero()
-        s_1_0 = v_zero()
-        for i_h in range(2):
-            i_w = 0
-            at_a = 4*a_h + 8*i_h + i_w
-            a_0 = v_load_part(padded_grad + at_a, 2)
-            a_1 = v_load_part(padded_grad + at_a + 2, 2)
-            at_b = 2*i_h + i_w
-            b_0 = v_load_part(input + at_b, 2)
-            s_0_0 = v_fma(s_0_0, a_0, b_0)
-            s_1_0 = v_fma(s_1_0, a_1, b_0)
-        at_out = 2*a_h + a_w
-        total = v_sum(s_0_0)
-        e_store(out + at_out, total)
-        total = v_sum(s_1_0)
-        e_store(out + at_out + 1, total)
+    # ROLLING: vectors of 8 along the line, 2 rows
+    
+    # ROLLING: vectors of 8 along the line, 2 rows
+    bf_grad_weight_rolling(out, grad_output, input, workspace, 0, 0, 1)
+
+
+cdef void run_grad_weight(E** at) noexcept nogil:
+    bf_grad_weight(at[0], at[1], at[2], at[3])
 
 
 def call_grad_weight(out, grad_output, input, workspace):
-    """grad_weight into out, element counts out 4, grad_output 16, input 4, workspace 24; the workspace may be larger."""
+    """grad_weight into out, element counts out 4, grad_output 16, input 4, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* input_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 4, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
-        input_at = bf_take(&taken, input, b"input", 4, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 24, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_weight(out_at, grad_output_at, input_at, workspace_at)
+        bf_take(&taken, out, b"out", 4, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
+        bf_take(&taken, input, b"input", 4, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_weight)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_weight():
+    """What a plan runs for grad_weight."""
+    return bf_runner(run_grad_weight, 4)
 
 
 cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogil:
@@ -254,22 +298,26 @@ cdef void bf_grad_bias(E* out, const E* grad_output, E* workspace) noexcept nogi
     e_store(out + at_out, total)
 
 
+cdef void run_grad_bias(E** at) noexcept nogil:
+    bf_grad_bias(at[0], at[1], at[2])
+
+
 def call_grad_bias(out, grad_output, workspace):
     """grad_bias into out, element counts out 1, grad_output 16, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
-    cdef E* out_at
-    cdef E* grad_output_at
-    cdef E* workspace_at
     taken.count = 0
     try:
-        out_at = bf_take(&taken, out, b"out", 1, 1, 0)
-        grad_output_at = bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
-        workspace_at = bf_take(&taken, workspace, b"workspace", 0, 1, 1)
-        bf_apart(&taken)
-        with nogil:
-            bf_grad_bias(out_at, grad_output_at, workspace_at)
+        bf_take(&taken, out, b"out", 1, 1, 0)
+        bf_take(&taken, grad_output, b"grad_output", 16, 0, 0)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_run(&taken, run_grad_bias)
     finally:
         bf_release(&taken)
+
+
+def runner_grad_bias():
+    """What a plan runs for grad_bias."""
+    return bf_runner(run_grad_bias, 3)
 
 
 def element_bytes():
@@ -287,6 +335,16 @@ def poison(buffer):
     bf_spoil(buffer)
 
 
+def fast(plan, slow):
+    """A callable of the kernels of a plan; a call that it does not take as it is goes to slow."""
+    return bf_fast(plan, slow)
+
+
+def on_one_thread(yes):
+    """Whether kernels run on one thread from here on, whatever they were built for."""
+    bf_on_one_thread(yes)
+
+
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "5e6e1f65c63d7c63ab7b45e2d8b7b6e4966875c9ad10c0b28a96f6299866ae2f"
+    return "a940e1f71f9f57ae281aecae4186760c85528c57b6d76d1a3c4334d35b926378"

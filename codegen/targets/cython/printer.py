@@ -61,10 +61,11 @@ class FunctionText:
 
 @dataclass(frozen=True)
 class EntryText:
-    """One function that Python can call, already text."""
+    """One function that Python can call, already text; how many arrays it takes."""
 
     name: str
     target: str
+    count: int
     arguments: str
     pointers: str
     counts: str
@@ -135,6 +136,7 @@ def _entry(name: str, *arrays: ArrayText) -> EntryText:
     return EntryText(
         name,
         arrays[0].name,
+        len(arrays),
         ", ".join(a.name for a in arrays),
         ", ".join(f"at[{i}]" for i in range(len(arrays))),
         ", ".join(f"{a.name} {a.count}" for a in arrays),
