@@ -24,10 +24,12 @@ from codegen.schedules import direct, direct_bands, direct_chan, direct_flat, di
 from codegen.schedules.direct_bands import Band
 from codegen.schedules.direct_image import Image
 from codegen.schedules.direct_pack import Packing
+from codegen.schedules.direct_sums import Blocks
 from codegen.schedules.nest import Target
 from codegen.schedules.planned import Plan
 from codegen.schedules.problem import Contraction
 from codegen.targets.cython.printer import module_text
+from derive.index import Form, Within, name
 from derive.spelling import parse_layer
 
 Kind = Callable[[tuple[Contraction, ...], Target], Iterator[Plan]]
@@ -55,13 +57,23 @@ def some(problems: tuple[Contraction, ...], target: Target, seed: int, most: int
     return found
 
 
+def in_blocks(monkeypatch: pytest.MonkeyPatch, by_taps: bool) -> None:
+    """Blocks of one tap or of one channel."""
+
+    def cut(problems: tuple[Contraction, ...]) -> Blocks:
+        taps = tuple(a.taps for a in problems[0].axes) if by_taps and problems[0].taps > 1 else ()
+        return Blocks(problems[0].ins, problems[0].ins if taps else 1, taps)
+
+    for module in (direct_bands, direct_flat):
+        monkeypatch.setattr(module, "blocks_of", cut)
+
+
 @pytest.mark.parametrize("seed", range(36))
 def test_every_kind_of_contraction_is_exact(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranks, strides, dilations, pads, groups, taps in reverse, bias, a function after, blocks of sums."""
     target = TARGETS[seed % 2]
     if seed % 3 == 0:
-        monkeypatch.setattr(direct_sums, "CHAIN", 1)
-        monkeypatch.setattr(direct_sums, "LINK", 3)
+        in_blocks(monkeypatch, seed % 2 == 0)
     if seed % 5 == 0:
         monkeypatch.setattr(direct_bands, "BAND", 16 * target.lanes * target.element)
         monkeypatch.setattr(direct_flat, "PIECE", 2 * target.lanes)
@@ -127,10 +139,16 @@ def test_a_long_line_is_cut_into_pieces() -> None:
 def test_long_sums_are_added_in_blocks() -> None:
     (problem,) = phases_of("Conv1d(64, 2, 9)", (1, 64, 12), "output")
     plan = next(direct_chan.plans((problem,), TARGETS[0]))
-    assert plan.blocks.size * problem.taps <= direct_sums.LINK
-    assert plan.blocks.count == 8
-    (short,) = phases_of("Conv1d(16, 2, 9)", (1, 16, 12), "output")
-    assert next(direct_chan.plans((short,), TARGETS[0])).blocks.count == 1
+    assert plan.blocks == Blocks(64, 64, (9,))
+    assert plan.blocks.count == 9
+    assert cut("Conv1d(1, 2, 9)", (1, 1, 12), "output").count == 1
+    assert cut("Conv2d(6, 16, 5)", (1, 6, 14, 14), "output") == Blocks(6, 1)
+    assert cut("Conv2d(16, 16, 3)", (1, 16, 8, 8), "input") == Blocks(16, 16, (3, 3))
+    assert cut("Conv2d(256, 8, 3)", (1, 256, 8, 8), "output") == Blocks(256, 14)
+
+
+def cut(layer: str, shape: tuple[int, ...], key: str) -> Blocks:
+    return direct_sums.blocks_of(phases_of(layer, shape, key))
 
 
 def off_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,9 +167,14 @@ def last_block_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def channels_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct_sums, "CHAIN", 1)
-    monkeypatch.setattr(direct_sums, "LINK", 1)
-    monkeypatch.setattr(direct_sums.Blocks, "count", property(lambda self: -(-self.ins // self.size) - 1))
+    right = vars(Blocks)["count"]
+    monkeypatch.setattr(Blocks, "count", property(lambda self: right.__get__(self) - 1))
+
+
+def earlier_blocks_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = Within(name("part") - 1, Form())
+    for module in (direct_bands, direct_flat):
+        monkeypatch.setattr(module, "not_first", lambda blocks: never)
 
 
 def whole_vectors_stored(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,6 +195,8 @@ MISTAKES = (
     (last_block_left_out, direct_chan.plans),
     (channels_left_out, direct_chan.plans),
     (channels_left_out, direct_flat.plans),
+    (earlier_blocks_left_out, direct_chan.plans),
+    (earlier_blocks_left_out, direct_flat.plans),
     (whole_vectors_stored, direct_flat.plans),
     (zeros_left_out, direct_flat.plans),
 )

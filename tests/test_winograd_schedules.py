@@ -16,6 +16,7 @@ from codegen.errors import BuildError
 from codegen.loops import Assign, Part, statements
 from codegen.lower import kernel_name
 from codegen.run import ELEMENTWISE, run
+from codegen.schedules import winograd_filter
 from codegen.schedules.nest import Target
 from codegen.schedules.problem import Contraction
 from codegen.schedules.winograd import plans
@@ -82,7 +83,9 @@ def agree(layer: Conv2d, shape: tuple[int, ...], seed: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(len(LAYERS)))
-def test_loops_equal_plain_numpy_exactly(number: int) -> None:
+def test_loops_equal_plain_numpy_exactly(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    if number % 2:
+        monkeypatch.setattr(winograd_filter, "FAR", 1)
     agree(*LAYERS[number], number)
 
 
@@ -202,8 +205,16 @@ def validated(folder: Path, *keys: str) -> None:
     assert {(kernel_name(k), m) for k in keys for m in ("rational", "field")} <= checked
 
 
-def test_a_compiled_text_passes_validation_by_its_class(tmp_path: Path) -> None:
-    validated(tmp_path, "output")
+def test_a_compiled_text_passes_validation_by_its_class(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As does one that asks for taps in advance."""
+    validated(tmp_path / "near", "output")
+    monkeypatch.setattr(winograd_filter, "FAR", 1)
+    validated(tmp_path / "far", "output")
+    near, far = (next(tmp_path.glob(f"{n}/*.pyx")).read_text() for n in ("near", "far"))
+    assert "e_prefetch(" in far
+    assert "e_prefetch(" not in near.partition("bf_pack_output")[2]
 
 
 @pytest.mark.sweep

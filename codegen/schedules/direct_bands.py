@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
-from codegen.loops import Assign, Branch, Buffer, Call, Do, If, Limit, Loop, Place, Pointer, Statement
+from codegen.loops import Assign, Branch, Buffer, Call, Do, If, Loop, Place, Pointer, Statement
 from codegen.schedules.direct_image import Image
 from codegen.schedules.direct_lines import Job, Line, jobs_of
 from codegen.schedules.direct_pack import Packing
@@ -16,9 +16,9 @@ from codegen.schedules.direct_sums import (
     Inner,
     applied,
     blocks_of,
-    channels,
+    not_first,
     pieces,
-    summed_taps,
+    summed,
 )
 from codegen.schedules.direct_turns import heads
 from codegen.schedules.direct_words import add, around, fma, load, splat, spread, store, zero
@@ -116,26 +116,13 @@ class Band:
         head = heads(setup.first, setup.image, job, setup.band(job), n, further)
         tiles = self._tiles()
         if setup.blocks.count > 1:
-            size = setup.blocks.size
-            last = Limit("c_last", name("c_first") + size, 1, 0, True, setup.blocks.ins)
-            first = (Place("c_first", name("part") * size), last)
-            tiles = (*self._begun(), Loop("part", 0, setup.blocks.count, 1, (*first, *tiles)))
+            tiles = (Loop("part", 0, setup.blocks.count, 1, (*setup.blocks.head(), *tiles)),)
         return (*head, *tiles, *self._stored())
 
-    def _begun(self) -> tuple[Statement, ...]:
-        """The band's sums begin as the bias, or zeros."""
-        sums = self.room.scratch["sums"]
-        body = tuple(
-            store(sums, name("i") + v * self.lanes, f"y_0_0_{v}", self.lanes, self.lanes)
-            for v in range(self.vectors)
-        )
-        count = self.setup.band(self.job) * self.job.width * self.width
-        return (*self._starts(1, 1, True), Loop("i", 0, count, self.width, body))
-
-    def _starts(self, rows: int, places: int, biased: bool) -> tuple[Statement, ...]:
-        """What accumulators begin as."""
+    def _starts(self, rows: int, places: int) -> tuple[Statement, ...]:
+        """What accumulators begin as: the bias in the first block of channels, zeros in the others."""
         spots = list(product(range(rows), range(places), range(self.vectors)))
-        if not biased or self.first.bias is None:
+        if self.first.bias is None:
             return tuple(zero(f"y_{r}_{p}_{v}") for r, p, v in spots)
         bias = self.first.bias
         steps = {"g": bias.step("g"), "block": bias.step("k") * self.width}
@@ -147,6 +134,9 @@ class Band:
                 return (load(f"b_{v}", bias.buffer, at, count, self.lanes),)
 
             body += [zero(f"b_{v}"), *self._by_block(v, taken)]
+        if self.setup.blocks.count > 1:
+            nil = tuple(zero(f"b_{v}") for v in range(self.vectors))
+            body.append(If((not_first(self.setup.blocks),), nil))
         return (*body, *(Assign(f"y_{r}_{p}_{v}", Call("v_held", (f"b_{v}",))) for r, p, v in spots))
 
     def _by_block(self, v: int, said: Callable[[int], tuple[Statement, ...]]) -> tuple[Statement, ...]:
@@ -181,30 +171,33 @@ class Band:
         packing, sums = self.setup.packings[line.number], self.room.scratch["sums"]
         steps = {"c": self.setup.image.step("c"), "r": self.job.rows.image, "q": line.step}
         w_steps = {"c": packing.channel, "block": packing.block, "g": packing.block * packing.blocks}
-        inner = (
+        begin = (
             Place("at_x", name("at_image") + spread(steps, line.start)),
             Place("at_w", spread(w_steps, packing.offset)),
-            *summed_taps(line, self._products(line, shape)),
         )
         at = (name("r") * self.job.width + name("q") * line.apart + line.out) * self.width
         body: list[Statement] = [Branch(self.room.mark())]
-        body += self._starts(rows, places, self.setup.blocks.count == 1)
-        body += channels(self.setup.blocks, inner)
+        body += self._starts(rows, places)
+        body += summed(self.setup.blocks, line, begin, self._products(line, shape))
         body.append(Place("at_y", at))
-        for r, p, v in spots:
-            to = name("at_y") + (r * self.job.width + p * line.apart) * self.width + v * self.lanes
-            body += self._kept(sums, to, f"y_{r}_{p}_{v}")
-        return tuple(body)
+        at_sum = {
+            f"y_{r}_{p}_{v}": name("at_y")
+            + ((r * self.job.width + p * line.apart) * self.width + v * self.lanes)
+            for r, p, v in spots
+        }
+        return (*body, *self._kept(sums, at_sum))
 
-    def _kept(self, sums: Buffer, to: Form, value: str) -> tuple[Statement, ...]:
-        """A sum put where the band keeps it, on top of the blocks before."""
-        if self.setup.blocks.count == 1:
-            return (
-                *applied(self.first, value),
-                store(sums, to, value, self.lanes, self.lanes),
-            )
-        before = load("before", sums, to, self.lanes, self.lanes)
-        return (before, add(value, "before"), store(sums, to, value, self.lanes, self.lanes))
+    def _kept(self, sums: Buffer, at: Mapping[str, Form]) -> Iterator[Statement]:
+        """Sums put where the band keeps them, on top of the blocks before."""
+        if self.setup.blocks.count > 1:
+            added: list[Statement] = []
+            for value, to in at.items():
+                added += [load("before", sums, to, self.lanes, self.lanes), add(value, "before")]
+            yield If((not_first(self.setup.blocks),), tuple(added))
+        for value, to in at.items():
+            if self.setup.blocks.count == 1:
+                yield from applied(self.first, value)
+            yield store(sums, to, value, self.lanes, self.lanes)
 
     def _products(self, line: Line, shape: tuple[int, int]) -> Inner:
         """The products of one tap: vectors of the weight loaded, each place broadcast."""

@@ -75,8 +75,7 @@ class Chan(Setup):
 
     def note(self) -> str:
         tile = f"{self.rows * self.places} places x {self.vectors} vectors of {self.lanes} channels"
-        kept = f", sums of {self.blocks.size} channels at a time" if self.blocks.count > 1 else ""
-        return f"CHAN tile: {tile} in bands of {self.band(self.jobs[0])} lines{kept}"
+        return f"CHAN tile: {tile} in bands of {self.band(self.jobs[0])} lines{self.blocks.note}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         sums = max(self.band(j) * j.width for j in self.jobs) * self.width

@@ -13,7 +13,7 @@ from functools import cached_property, partial
 from itertools import product
 from math import prod
 
-from codegen.loops import Assign, Branch, Buffer, Call, Do, Limit, Loop, Place, Pointer, Statement
+from codegen.loops import Assign, Branch, Buffer, Call, Do, If, Loop, Place, Pointer, Statement
 from codegen.schedules.direct_image import Image, image_of
 from codegen.schedules.direct_lines import Job, Line, jobs_of
 from codegen.schedules.direct_sums import (
@@ -22,9 +22,10 @@ from codegen.schedules.direct_sums import (
     Inner,
     applied,
     blocks_of,
-    channels,
+    not_first,
+    not_last,
     pieces,
-    summed_taps,
+    summed,
 )
 from codegen.schedules.direct_turns import heads, kinds_of, parts_of, whole_images
 from codegen.schedules.direct_words import add, around, fma, load, splat, spread, store, zero
@@ -99,12 +100,11 @@ class Flat:
         tap = max(sums / 2, (outs + 2 * loads) / 2, LATENCY) * 1.03 + 0.5
         whole = line.products * self.first.ins * tap + self.first.ins * 4
         put = 1.5 if job.col * line.apart == 1 else APART * self.lanes
-        return whole + sums * (put + (2.0 * self.blocks.count if self.blocks.count > 1 else 0.0)) + 12
+        return whole + sums * (put + 2.0 * (self.blocks.count - 1)) + 12
 
     def note(self) -> str:
         tile = f"{self.outs} channels x {self.rows} lines x {self.vectors} vectors of {self.lanes} places"
-        kept = f", sums of {self.blocks.size} channels at a time" if self.blocks.count > 1 else ""
-        return f"FLAT tile: {tile}{kept}"
+        return f"FLAT tile: {tile}{self.blocks.note}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         sums = self.outs * self.rows * self.vectors * self.lanes
@@ -154,12 +154,12 @@ class Flat:
         spots, weight = list(product(range(outs), range(rows), range(vectors))), line.weight
         x_steps = {"c": self.image.step("c"), "r": job.rows.image, "q": line.step}
         w_steps = {"g": weight.step("g"), "k": weight.step("k"), "c": weight.step("c")}
-        inner = (
+        begin = (
             Place("at_x", name("at_image") + spread(x_steps, line.start)),
             Place("at_w", spread(w_steps, weight.base)),
-            *summed_taps(line, self._products(job, room, line, shape)),
         )
-        body = self._summed(room, channels(self.blocks, inner), spots)
+        inner = summed(self.blocks, line, begin, self._products(job, room, line, shape))
+        body = self._summed(room, inner, spots)
         by = job.col * line.apart
         at = spread({"k": self.first.out.step("k"), "r": job.rows.out, "q": by}, line.out * job.col)
         out = self.first.out.buffer
@@ -180,23 +180,19 @@ class Flat:
         begun = self._begun(spots)
         if self.blocks.count == 1:
             return (*begun, *inner)
-        sums, lanes, size = room.scratch["sums"], self.lanes, self.blocks.size
+        sums, lanes = room.scratch["sums"], self.lanes
         at = {spot: Form.of(i * lanes) for i, spot in enumerate(spots)}
-        kept = tuple(store(sums, at[s], _y(*s), lanes, lanes) for s in spots)
         added: list[Statement] = []
         for s in spots:
             added += [load("before", sums, at[s], lanes, lanes), add(_y(*s), "before")]
-            added.append(store(sums, at[s], _y(*s), lanes, lanes))
-        last = Limit("c_last", name("c_first") + size, 1, 0, True, self.blocks.ins)
+        kept = [store(sums, at[s], _y(*s), lanes, lanes) for s in spots]
         block = (
-            Place("c_first", name("part") * size),
-            last,
-            *(zero(_y(*s)) for s in spots),
+            *self.blocks.head(),
             *inner,
-            *added,
+            If((not_first(self.blocks),), tuple(added)),
+            If((not_last(self.blocks),), (*kept, *(zero(_y(*s)) for s in spots))),
         )
-        done = tuple(load(_y(*s), sums, at[s], lanes, lanes) for s in spots)
-        return (*begun, *kept, Loop("part", 0, self.blocks.count, 1, block), *done)
+        return (*begun, Loop("part", 0, self.blocks.count, 1, block))
 
     def _begun(self, spots: list[tuple[int, int, int]]) -> tuple[Statement, ...]:
         """What accumulators begin as: the bias, or zeros."""

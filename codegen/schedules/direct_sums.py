@@ -1,42 +1,87 @@
-"""Owns what direct plans share: blocks of the sum over channels, tiles along a dimension, loops of taps."""
+"""Owns what direct plans share: blocks of the sum, tiles along a dimension, loops of taps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 
-from codegen.loops import Assign, Call, Loop, Statement
+from codegen.loops import Assign, Call, Limit, Loop, Place, Statement
 from codegen.schedules.direct_lines import Line
-from codegen.schedules.direct_words import around
+from codegen.schedules.direct_words import around, parted
 from codegen.schedules.problem import Contraction
-from derive.index import Form, name
+from derive.index import Form, Within, name
 
-CHAIN = 160
-"""Products that one accumulator takes at most without a rest between."""
-LINK = 80
-"""Products of one block where there are more."""
+LINK = 128
+"""Products of one block at most, where a block is more than one channel."""
 LATENCY = 4.0
 """Cycles of a product; fewer accumulators than it hides leave units idle."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The channels c in blocks: sums of blocks are added up apart, which rounds less than one long sum."""
+    """A sum in blocks that are added up apart, which rounds less than one long sum.
+
+    Attributes:
+        ins: channels in all; `size`: those of a block.
+        taps: their numbers along each axis where a block is one tap of all channels; none elsewhere.
+    """
 
     ins: int
     size: int
+    taps: tuple[int, ...] = ()
 
     @property
     def count(self) -> int:
-        return -(-self.ins // self.size)
+        return prod(self.taps) if self.taps else -(-self.ins // self.size)
+
+    @property
+    def note(self) -> str:
+        each = "one tap" if self.taps else f"{self.size} channels"
+        return f", sums of {each} at a time" if self.count > 1 else ""
+
+    def head(self) -> tuple[Statement, ...]:
+        """What belongs to the current block, whose number is `part`."""
+        if self.taps:
+            return parted("part", [(f"t_{i}", count) for i, count in enumerate(self.taps)])
+        last = Limit("c_last", name("c_first") + self.size, 1, 0, True, self.ins)
+        return (Place("c_first", name("part") * self.size), last)
 
 
 def blocks_of(contractions: Sequence[Contraction]) -> Blocks:
+    """The largest blocks of channels whose rounding is no more than that of peers.
+
+    Peers add up sums over channels by taps, or sums over taps by channels; where no block of channels rounds
+    as little as the better of the two, that one is taken.
+    """
     taps, ins = max(c.taps for c in contractions), contractions[0].ins
-    if taps * ins <= CHAIN:
-        return Blocks(ins, ins)
-    count = -(-ins // max(1, LINK // taps))
-    return Blocks(ins, -(-ins // count))
+    counts = {tuple(a.taps for a in c.axes) for c in contractions}
+    best = min((taps, ins), (ins, taps), key=lambda cut: _rounding(*cut)[1])
+    for size in range(min(ins, max(1, LINK // taps)), 0, -1):
+        found = _rounding(size * taps, -(-ins // size))
+        if all(one <= other for one, other in zip(found, _rounding(*best), strict=True)):
+            return Blocks(ins, -(-ins // -(-ins // size)))
+    (each,) = counts if len(counts) == 1 else ((),)
+    return Blocks(ins, ins, each) if each else Blocks(ins, 1)
+
+
+def _rounding(products: int, blocks: int) -> tuple[float, float]:
+    """How much sums of products in blocks err: of products of either sign, and of positive ones.
+
+    An addition errs in proportion to what it gives: the root of the number of products in it, or that number.
+    What is told are squares, but for a factor that cuts of one sum have in common.
+    """
+    return products + blocks, products**2 + products * (blocks**2 - 1)
+
+
+def not_first(blocks: Blocks) -> Within:
+    """Whether the current block, whose number is `part`, has one before it."""
+    return Within(name("part") - 1, Form.of(blocks.count - 1))
+
+
+def not_last(blocks: Blocks) -> Within:
+    """Whether the current block has one behind it."""
+    return Within(name("part"), Form.of(blocks.count - 1))
 
 
 def pieces(extent: int, size: int) -> list[tuple[int, int, int]]:
@@ -50,24 +95,33 @@ Inner = Callable[[Form, Form, Form], tuple[Statement, ...]]
 """What is done for one tap: offsets in the image, weight and packed weight."""
 
 
-def summed_taps(line: Line, inner: Inner) -> tuple[Statement, ...]:
+def _offsets(line: Line) -> tuple[Form, Form, Form]:
+    """Elements from tap 0 to the current one."""
+
+    def along(kind: str) -> Form:
+        steps = (name(f"t_{i}") * getattr(t, kind) for i, t in enumerate(line.taps))
+        return sum(steps, start=Form())
+
+    return along("image"), along("weight"), along("packed")
+
+
+def _summed_taps(line: Line, inner: Inner) -> tuple[Statement, ...]:
     """Every tap of a line, in loops.
 
     Taps written out one after another would share places of the image, which gcc keeps in registers that the
     accumulators need: a tile of 28 sums then spills most of them.
     """
-    sums = (
-        sum((name(f"t_{i}") * getattr(t, kind) for i, t in enumerate(line.taps)), start=Form())
-        for kind in ("image", "weight", "packed")
-    )
-    body = inner(*sums)
+    body = inner(*_offsets(line))
     for i, tap in reversed(list(enumerate(line.taps))):
         body = around(f"t_{i}", 0, tap.count, 1, body)
     return body
 
 
-def channels(blocks: Blocks, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
-    """The loop over the channels of the current block, whose number is `part`."""
+def summed(blocks: Blocks, line: Line, begin: tuple[Statement, ...], inner: Inner) -> tuple[Statement, ...]:
+    """The sum of the current block, or of all there is; `begin` says where a channel c begins."""
+    if blocks.taps:
+        return (Loop("c", 0, blocks.ins, 1, (*begin, *inner(*_offsets(line)))),)
+    body = (*begin, *_summed_taps(line, inner))
     if blocks.count == 1:
         return (Loop("c", 0, blocks.ins, 1, body),)
     return (Loop("c", "c_first", "c_last", 1, body),)

@@ -30,8 +30,8 @@ NEAR = 24 * 1024
 """Bytes of a block of out that is read again for each channel c: half of a first-level cache."""
 SUMMED = 16 * 1024
 """Bytes of sums that a turn adds to again and again."""
-LONGEST = 128
-"""Places that are added up one after another before their sum joins the others."""
+LONGEST = 64
+"""Places that are added up one after another before their sum joins the others; twice that of many blocks."""
 SECOND, FAR = 2**20, 16
 """Bytes of a second-level cache; bytes in a cycle from behind it."""
 MOST_PLANS = 4
@@ -65,7 +65,8 @@ class Filter:
     @cached_property
     def cut(self) -> Cut:
         width = self.vectors * self.lines.lanes * self.lines.target.element
-        return cut_places(self.lines.levels, max(min(NEAR // width, LONGEST), 16))
+        longest = LONGEST if self.problem.batch * self.problem.places <= LONGEST**2 else 2 * LONGEST
+        return cut_places(self.lines.levels, max(min(NEAR // width, longest), 16))
 
     def note(self) -> str:
         vector, single = self.names[0], self.names[1]

@@ -20,6 +20,8 @@ KEPT = 2
 """Tiles of each layout of each product that are offered, each with its best blocks."""
 NEAREST = (8192, 16384, 32768)
 """Bytes of the factor in vectors that a block of the depth may have."""
+LONGEST = 128
+"""Turns of the depth that are added up one after another before their sum joins the others."""
 CHUNK = 112
 """About how many rows a chunk has."""
 
@@ -38,7 +40,7 @@ def candidates(product_: Product, target: Target, layout: str) -> Iterator[Gemm]
     """Every tile with its blocks."""
     across = -(-product_.columns.extent // target.lanes)
     for (rows, vectors), near in product(shapes(target, across), NEAREST):
-        block = max(8, near // (vectors * target.lanes * target.element))
+        block = min(max(8, near // (vectors * target.lanes * target.element)), LONGEST)
         whole = product_.height
         chunk = max(1, round(CHUNK / rows)) * rows
         for size in {whole} if layout == "panel" else {whole, min(whole, chunk)}:

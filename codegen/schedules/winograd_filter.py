@@ -16,6 +16,9 @@ from codegen.schedules.problem import Operand
 from codegen.schedules.winograd_apply import Applied, Matrix, declared
 from derive.index import Form, name
 
+FAR, AHEAD = 2**18, 6
+"""Elements of a weight that leaves the second cache, and how many channels c in advance it is asked for."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -118,6 +121,7 @@ class Filter:
             into = Pointer(room.scratch["tap_lanes"], Form.of((start + back) * lanes))
             origin = Pointer(of.buffer, name("from_taps") + start)
             yield Do(Call("v_transpose", (into, origin, lanes, of.step("k"))))
+        yield from self._asked()
         work = Applied("d")
         found = self._transformed(room, work, back)
         yield from work.body
@@ -126,6 +130,15 @@ class Filter:
         for number, value in enumerate(found):
             into = Pointer(room.scratch["taps"], name("to_taps") + number * self.plane)
             yield Do(Call("v_store", (into, value)))
+
+    def _asked(self) -> Iterator[Statement]:
+        """What a later c reads asked for in advance, where that is far away."""
+        of = self.weight
+        if self.groups * self.outs * self.ins * self.size < FAR:
+            return
+        for i in range(self.lanes):
+            later = name("from_taps") + (AHEAD * of.step("c") + i * of.step("k"))
+            yield Do(Call("e_prefetch", (Pointer(of.buffer, later),)))
 
     def _transformed(self, room: Room, work: Applied, back: int = 0) -> list[str]:
         """The names of all products' taps, columns down first."""

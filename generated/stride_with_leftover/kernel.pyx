@@ -7,7 +7,7 @@
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
 #   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
 # chosen output: the least of 4 by the model, 90.7 cycles
-# chosen grad_input: the least of 3 by the model, 358 cycles
+# chosen grad_input: the least of 3 by the model, 382 cycles
 # chosen grad_weight: the least of 2 by the model, 278 cycles
 """Kernels of Conv2d(1, 2, 3, stride=2) at input 1,1,6,5, float32."""
 
@@ -166,8 +166,10 @@ cdef void bf_grad_input_zeros(E* out, const E* grad_output, const E* weight, E* 
 
 cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef E* padded = workspace + 0
-    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, g, k, n, q, r, t_0, t_1, to, turn
-    cdef V w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    cdef E* sums = workspace + 96 + thread * 32
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, c_first, c_last, g, k, n, part, q, r, t_0
+    cdef Py_ssize_t t_1, to, turn
+    cdef V before, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
     for turn in range(first, last):
         n = 0
         g = 0
@@ -182,21 +184,40 @@ cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E
         y_0_0_0 = v_zero()
         y_0_1_0 = v_zero()
         y_0_2_0 = v_zero()
-        for c in range(2):
-            at_x = at_image + 40*c + q + 4*r
-            at_w = 9*c + 8
-            for t_0 in range(2):
-                for t_1 in range(2):
-                    x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
-                    x_0_0 = v_held(x_0_0)
-                    x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
-                    x_1_0 = v_held(x_1_0)
-                    x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
-                    x_2_0 = v_held(x_2_0)
-                    w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
-                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
-                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
-                    y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        for part in range(2):
+            c_first = part
+            c_last = c_first + 1
+            if c_last > 2:
+                c_last = 2
+            for c in range(c_first, c_last):
+                at_x = at_image + 40*c + q + 4*r
+                at_w = 9*c + 8
+                for t_0 in range(2):
+                    for t_1 in range(2):
+                        x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                        x_0_0 = v_held(x_0_0)
+                        x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                        x_1_0 = v_held(x_1_0)
+                        x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                        x_2_0 = v_held(x_2_0)
+                        w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                        y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                        y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                        y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+            if 0 <= part - 1 < 1:
+                before = v_load(sums)
+                y_0_0_0 = v_add(y_0_0_0, before)
+                before = v_load(sums + 8)
+                y_0_1_0 = v_add(y_0_1_0, before)
+                before = v_load(sums + 16)
+                y_0_2_0 = v_add(y_0_2_0, before)
+            if 0 <= part < 1:
+                v_store(sums, y_0_0_0)
+                v_store(sums + 8, y_0_1_0)
+                v_store(sums + 16, y_0_2_0)
+                y_0_0_0 = v_zero()
+                y_0_1_0 = v_zero()
+                y_0_2_0 = v_zero()
         to = at_out + 2*q + 10*r
         v_store_strided(out + to, y_0_0_0, 3, 2)
         v_store_strided(out + to + 10, y_0_1_0, 3, 2)
@@ -208,21 +229,40 @@ cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E
         y_0_0_0 = v_zero()
         y_0_1_0 = v_zero()
         y_0_2_0 = v_zero()
-        for c in range(2):
-            at_x = at_image + 40*c + q + 4*r + 1
-            at_w = 9*c + 7
-            for t_0 in range(2):
-                t_1 = 0
-                x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
-                x_0_0 = v_held(x_0_0)
-                x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
-                x_1_0 = v_held(x_1_0)
-                x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
-                x_2_0 = v_held(x_2_0)
-                w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
-                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
-                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
-                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        for part in range(2):
+            c_first = part
+            c_last = c_first + 1
+            if c_last > 2:
+                c_last = 2
+            for c in range(c_first, c_last):
+                at_x = at_image + 40*c + q + 4*r + 1
+                at_w = 9*c + 7
+                for t_0 in range(2):
+                    t_1 = 0
+                    x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                    x_0_0 = v_held(x_0_0)
+                    x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                    x_1_0 = v_held(x_1_0)
+                    x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                    x_2_0 = v_held(x_2_0)
+                    w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                    y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+            if 0 <= part - 1 < 1:
+                before = v_load(sums)
+                y_0_0_0 = v_add(y_0_0_0, before)
+                before = v_load(sums + 8)
+                y_0_1_0 = v_add(y_0_1_0, before)
+                before = v_load(sums + 16)
+                y_0_2_0 = v_add(y_0_2_0, before)
+            if 0 <= part < 1:
+                v_store(sums, y_0_0_0)
+                v_store(sums + 8, y_0_1_0)
+                v_store(sums + 16, y_0_2_0)
+                y_0_0_0 = v_zero()
+                y_0_1_0 = v_zero()
+                y_0_2_0 = v_zero()
         to = at_out + 2*q + 10*r + 1
         v_store_strided(out + to, y_0_0_0, 2, 2)
         v_store_strided(out + to + 10, y_0_1_0, 2, 2)
@@ -231,8 +271,10 @@ cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E
 
 cdef void bf_grad_input_tiles_1(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef E* padded = workspace + 0
-    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, g, k, n, q, r, t_0, t_1, to, turn
-    cdef V w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    cdef E* sums = workspace + 96 + thread * 32
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, c_first, c_last, g, k, n, part, q, r, t_0
+    cdef Py_ssize_t t_1, to, turn
+    cdef V before, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
     for turn in range(first, last):
         n = 0
         g = 0
@@ -247,21 +289,40 @@ cdef void bf_grad_input_tiles_1(E* out, const E* grad_output, const E* weight, E
         y_0_0_0 = v_zero()
         y_0_1_0 = v_zero()
         y_0_2_0 = v_zero()
-        for c in range(2):
-            at_x = at_image + 40*c + q + 4*r + 4
-            at_w = 9*c + 5
-            t_0 = 0
-            for t_1 in range(2):
-                x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
-                x_0_0 = v_held(x_0_0)
-                x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
-                x_1_0 = v_held(x_1_0)
-                x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
-                x_2_0 = v_held(x_2_0)
-                w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
-                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
-                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
-                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        for part in range(2):
+            c_first = part
+            c_last = c_first + 1
+            if c_last > 2:
+                c_last = 2
+            for c in range(c_first, c_last):
+                at_x = at_image + 40*c + q + 4*r + 4
+                at_w = 9*c + 5
+                t_0 = 0
+                for t_1 in range(2):
+                    x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                    x_0_0 = v_held(x_0_0)
+                    x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                    x_1_0 = v_held(x_1_0)
+                    x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                    x_2_0 = v_held(x_2_0)
+                    w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                    y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                    y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                    y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+            if 0 <= part - 1 < 1:
+                before = v_load(sums)
+                y_0_0_0 = v_add(y_0_0_0, before)
+                before = v_load(sums + 8)
+                y_0_1_0 = v_add(y_0_1_0, before)
+                before = v_load(sums + 16)
+                y_0_2_0 = v_add(y_0_2_0, before)
+            if 0 <= part < 1:
+                v_store(sums, y_0_0_0)
+                v_store(sums + 8, y_0_1_0)
+                v_store(sums + 16, y_0_2_0)
+                y_0_0_0 = v_zero()
+                y_0_1_0 = v_zero()
+                y_0_2_0 = v_zero()
         to = at_out + 2*q + 10*r
         v_store_strided(out + to, y_0_0_0, 3, 2)
         v_store_strided(out + to + 10, y_0_1_0, 3, 2)
@@ -273,21 +334,40 @@ cdef void bf_grad_input_tiles_1(E* out, const E* grad_output, const E* weight, E
         y_0_0_0 = v_zero()
         y_0_1_0 = v_zero()
         y_0_2_0 = v_zero()
-        for c in range(2):
-            at_x = at_image + 40*c + q + 4*r + 5
-            at_w = 9*c + 4
-            t_0 = 0
-            t_1 = 0
-            x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
-            x_0_0 = v_held(x_0_0)
-            x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
-            x_1_0 = v_held(x_1_0)
-            x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
-            x_2_0 = v_held(x_2_0)
-            w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
-            y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
-            y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
-            y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+        for part in range(2):
+            c_first = part
+            c_last = c_first + 1
+            if c_last > 2:
+                c_last = 2
+            for c in range(c_first, c_last):
+                at_x = at_image + 40*c + q + 4*r + 5
+                at_w = 9*c + 4
+                t_0 = 0
+                t_1 = 0
+                x_0_0 = v_load(padded + at_x + 4*t_0 + t_1)
+                x_0_0 = v_held(x_0_0)
+                x_1_0 = v_load(padded + at_x + 4*t_0 + t_1 + 4)
+                x_1_0 = v_held(x_1_0)
+                x_2_0 = v_load(padded + at_x + 4*t_0 + t_1 + 8)
+                x_2_0 = v_held(x_2_0)
+                w = v_splat(weight + at_w - 6*t_0 - 2*t_1)
+                y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
+                y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
+            if 0 <= part - 1 < 1:
+                before = v_load(sums)
+                y_0_0_0 = v_add(y_0_0_0, before)
+                before = v_load(sums + 8)
+                y_0_1_0 = v_add(y_0_1_0, before)
+                before = v_load(sums + 16)
+                y_0_2_0 = v_add(y_0_2_0, before)
+            if 0 <= part < 1:
+                v_store(sums, y_0_0_0)
+                v_store(sums + 8, y_0_1_0)
+                v_store(sums + 16, y_0_2_0)
+                y_0_0_0 = v_zero()
+                y_0_1_0 = v_zero()
+                y_0_2_0 = v_zero()
         to = at_out + 2*q + 10*r + 1
         v_store_strided(out + to, y_0_0_0, 2, 2)
         v_store_strided(out + to + 10, y_0_1_0, 2, 2)
@@ -302,9 +382,9 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[0, 0, k, e_h, e_w] := [0 <= e_h - 2 < 3][0 <= e_w - 2 < 3] spread[0, 0, k, e_h - 2, e_w
     #     - 2]
     #   where flipped[0, 0, k, b_h, b_w] := weight[0, k, 0, -b_h + 2, -b_w + 2]
-    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time
     
-    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time
     bf_grad_input_zeros(out, grad_output, weight, workspace, 0, 0, 2)
     bf_grad_input_tiles_0(out, grad_output, weight, workspace, 0, 0, 1)
     bf_grad_input_tiles_1(out, grad_output, weight, workspace, 0, 0, 1)
@@ -315,14 +395,14 @@ cdef void run_grad_input(E** at) noexcept nogil:
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 30, grad_output 8, weight 18, workspace 96; the workspace may be larger."""
+    """grad_input into out, element counts out 30, grad_output 8, weight 18, workspace 128; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
         bf_take(&taken, out, b"out", 30, 1, 0)
         bf_take(&taken, grad_output, b"grad_output", 8, 0, 0)
         bf_take(&taken, weight, b"weight", 18, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 96, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 128, 1, 1)
         bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
@@ -493,4 +573,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "88b674928e7a5900dbc33b8f7ac66416511b16f58c0dc1d372c5afdbc100fe61"
+    return "27b8dd1ab2711f5d5e078b27848321d35f309b63a194d98fcb396238d5bcfbd0"
