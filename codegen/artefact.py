@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from derive.claim import Claim
 from derive.layers.base import Layer
+
+if TYPE_CHECKING:
+    from codegen.assembly import Expected
 
 SHIPPED_ELEMENT = {"float32": "BF_ELEMENT_FLOAT", "float64": "BF_ELEMENT_DOUBLE"}
 """The element macro of the binary that ships, by NumPy dtype name."""
@@ -37,6 +41,7 @@ class Artefact:
         layer: what the claims are of, at input shape `shape`; its codes, shifts, parameters and tables say
             what the other operands may be.
         packed: by kernel name the elements of its packed weight, 0 or absent where it has none.
+        expected: by kernel name what its machine code must have.
     """
 
     pyx_text: str
@@ -52,3 +57,4 @@ class Artefact:
     layer: Layer | None = None
     shape: tuple[int, ...] = ()
     packed: Mapping[str, int] = field(default_factory=dict)
+    expected: Mapping[str, Expected] = field(default_factory=dict)

@@ -1,16 +1,18 @@
 """Owns what the machine code of a shipped binary looks like: products, spilled vectors, sizes of loops.
 
-The binary is disassembled with objdump, and what it says is set beside the text. Of each kernel:
+The binary is disassembled with objdump, and what it says is set beside the loops that the text was printed
+from (`expected`), not beside the text, which says whatever the printer made of them. Of each kernel:
 
     products: instructions that multiply and add a vector (of a set without them: that multiply one), beside
-        the v_fma in the text of the functions that the kernel calls. The first may be more where gcc copies a
-        body (a function inlined twice, a loop peeled or unrolled, functions such as exp), never fewer. A
-        v_fma by a constant of the text is not counted: gcc takes half of x once for a + x/2 and a - x/2.
-    hot loops: every innermost loop of the text with at least `HOT` v_fma, and the innermost machine loop that
-        has as many or a whole multiple of them (gcc unrolls in wholes); None where there is none, as where
-        gcc wrote a loop out and the one around it became innermost.
+        the v_fma of all of its functions. The first may be more where gcc copies a body (a function inlined
+        twice, a loop peeled or unrolled, functions such as exp), never fewer. A v_fma by a constant of the
+        text is not counted: gcc takes half of x once for a + x/2 and a - x/2.
+    hot loops: every innermost loop of the kernel with at least `HOT` v_fma, and the innermost machine loop
+        that has as many or a whole multiple of them (gcc unrolls in wholes); None where there is none, as
+        where gcc wrote a loop out and the one around it became innermost.
     spills: vectors put on the stack within innermost loops that have a product, as is an accumulator that did
-        not fit into a register. There may be none.
+        not fit into a register. There may be none. In loops without products a vector whose lanes are stored
+        apart goes through the stack, where the machine has no instruction for that.
     reloads: vectors read from the stack there: a mask or a splat that stays the same may be, where all
         registers hold sums, but no more than one for each `PER_RELOAD` products of its loop.
     bytes: of the kernel's functions together, and of its largest innermost loop with a product.
@@ -28,10 +30,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from codegen.lexical import Function
-from codegen.literals import reached
-from codegen.logical import Line
-from codegen.loops import RATIONAL
+from codegen.loops import RATIONAL, Assign, Kernel, Part, Statement, statements
+from codegen.loops import Loop as Turns
+from codegen.targets.cython.parts import functions
 
 HOT = 4
 """Products from which an innermost loop counts as hot."""
@@ -41,6 +42,8 @@ LARGEST_BODY = 24 * 1024
 _SYMBOL = re.compile(r"^[0-9a-f]+ <(\S+)>:$")
 _CODE = re.compile(r"^\s*([0-9a-f]+):\t(?:(?:lock|rep|repz|bnd|notrack|\{\w+\}) )*(\S+)\s*(.*)$")
 _TARGET = re.compile(r"^([0-9a-f]+)\b")
+_CALLED = re.compile(r"<([^>+]+)>$")
+_KERNEL = re.compile(r"_bf_|_run_")
 _STACK = re.compile(r"\(%rsp[,)]")
 _FRAME = re.compile(r"\(%r[bs]p[,)]")
 
@@ -71,6 +74,12 @@ class Code:
         found = _TARGET.match(self.operands) if self.name.startswith("j") else None
         return int(found[1], 16) if found else None
 
+    @property
+    def called(self) -> str:
+        """The function that it calls or goes on in, by its symbol."""
+        found = _CALLED.search(self.operands) if self.name.startswith(("call", "jmp")) else None
+        return found[1] if found else ""
+
     def stacked(self, framed: bool) -> bool:
         """Whether it moves a vector to or from the stack, addressed from %rbp too where that is a frame."""
         stack = (_FRAME if framed else _STACK).search(self.operands)
@@ -93,11 +102,26 @@ class Loop:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What there must be of one kernel, by the loops that its text is printed from.
+
+    Attributes:
+        functions: as the text and what hands them their arrays call them.
+        products: the v_fma of all of them.
+        loops: the v_fma of each innermost loop.
+    """
+
+    functions: frozenset[str]
+    products: int
+    loops: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Found:
     """What there is of one kernel; see the head of this file.
 
     Attributes:
-        hot: of each hot loop of the text its products, and those of the machine loop that is it.
+        hot: of each hot loop of the kernel its products, and those of the machine loop that is it.
         crowded: whether a loop has more reloads than it may.
     """
 
@@ -125,16 +149,48 @@ class Found:
         return said
 
 
-def looked_at(binary: Path, pyx_text: str, kernels: Sequence[str], fused: bool) -> dict[str, Found]:
+def expected(kernel: Kernel) -> Expected:
+    """What the loops of a kernel ask for, function by function."""
+    written = functions(kernel)
+    names = [n for f in written for n in (f"bf_{f.name}", f"run_{f.name}")]
+    bodies = [tuple(s for s in f.body if not isinstance(s, Part)) for f in written]
+    constants = [_constants(body) for body in bodies]
+    each = [(body, known) for body, known in zip(bodies, constants, strict=True) if body]
+    products = sum(_counted(body, known) for body, known in each)
+    loops = tuple(n for body, known in each for n in _innermost(body, known))
+    return Expected(frozenset(names), products, loops)
+
+
+def _innermost(body: Sequence[Statement], constants: set[str]) -> Iterator[int]:
+    """The v_fma of each loop that has no loop inside."""
+    for turns in (s for s in statements(tuple(body)) if isinstance(s, Turns)):
+        if not any(isinstance(inner, Turns) for inner in statements(turns.body)):
+            yield _counted(turns.body, constants)
+
+
+def _constants(body: Sequence[Statement]) -> set[str]:
+    """The names that hold constants of the text."""
+    given = (s for s in statements(tuple(body)) if isinstance(s, Assign))
+    return {s.name for s in given if s.value.operation in RATIONAL}
+
+
+def _counted(body: Sequence[Statement], constants: set[str]) -> int:
+    """The v_fma of statements, those by a constant left out."""
+    given = (s.value for s in statements(tuple(body)) if isinstance(s, Assign))
+    return sum(c.operation == "v_fma" and not constants.intersection(c.arguments) for c in given)
+
+
+def looked_at(binary: Path, kernels: Mapping[str, Expected], fused: bool) -> dict[str, Found]:
     """The machine code of each kernel of a binary; empty where there is no objdump.
 
     Args:
+        kernels: by name what is expected of each.
         fused: whether the instruction set has products with a sum.
     """
     if shutil.which("objdump") is None:
         return {}
     listing = functions_in(binary)
-    return {kernel: _found(listing, pyx_text, kernel, fused) for kernel in kernels}
+    return {name: _found(listing, each, fused) for name, each in kernels.items()}
 
 
 def functions_in(binary: Path) -> dict[str, list[Code]]:
@@ -151,19 +207,15 @@ def functions_in(binary: Path) -> dict[str, list[Code]]:
     return found
 
 
-def _found(listing: Mapping[str, list[Code]], pyx_text: str, kernel: str, fused: bool) -> Found:
-    """The functions of one kernel: those of its text, and what hands them their arrays, copies included."""
-    text = reached(pyx_text, kernel)
-    names = {n for f in text for n in (f.name, f"run_{f.name.removeprefix('bf_')}")}
-    bodies = [codes for symbol, codes in listing.items() if _is_of(symbol, names)]
+def _found(listing: Mapping[str, list[Code]], kernel: Expected, fused: bool) -> Found:
+    """The functions of one kernel, and what hands them their arrays, copies included."""
+    bodies = _reached(listing, kernel.functions)
     loops = [loop for codes in bodies for loop in _loops(codes, fused)]
-    written = [n for function in text for n in _written(function)]
-    products = sum(_products(codes, fused) for codes in bodies)
     machine = [loop.products for loop in loops]
     return Found(
-        products,
-        sum(_counted(f.lines, _constants(f)) for f in text),
-        tuple((n, _same(n, machine)) for n in written if n >= HOT),
+        sum(_products(codes, fused) for codes in bodies),
+        kernel.products,
+        tuple((n, _same(n, machine)) for n in kernel.loops if n >= HOT),
         sum(loop.spills for loop in loops),
         sum(loop.reloads for loop in loops),
         any(loop.reloads * PER_RELOAD > loop.products for loop in loops),
@@ -172,7 +224,23 @@ def _found(listing: Mapping[str, list[Code]], pyx_text: str, kernel: str, fused:
     )
 
 
-def _is_of(symbol: str, names: set[str]) -> bool:
+def _reached(listing: Mapping[str, list[Code]], names: frozenset[str]) -> list[list[Code]]:
+    """The functions of these names, and those of other kernels that they call.
+
+    Of two functions that say the same gcc keeps one, and has the other call it.
+    """
+    pending = [symbol for symbol in listing if _is_of(symbol, names)]
+    found: dict[str, list[Code]] = {}
+    while pending:
+        symbol = pending.pop()
+        if symbol not in found:
+            found[symbol] = listing[symbol]
+            called = {code.called for code in listing[symbol]}
+            pending += [s for s in called if s in listing and _KERNEL.search(s)]
+    return [found[symbol] for symbol in listing if symbol in found]
+
+
+def _is_of(symbol: str, names: frozenset[str]) -> bool:
     """Whether a symbol is one of the functions, or a copy of one (name.constprop.0, name._omp_fn.0)."""
     plain = symbol.partition(".")[0]
     return any(plain.endswith(f"_{name}") or plain == name for name in names)
@@ -200,33 +268,8 @@ def _loops(codes: Sequence[Code], fused: bool) -> Iterator[Loop]:
             yield Loop(products, spills, len(stacked) - spills, end - start)
 
 
-def _written(function: Function) -> Iterator[int]:
-    """The v_fma in each innermost loop of a function's text."""
-    lines, constants = function.lines, _constants(function)
-    for spot, line in enumerate(lines):
-        if line.words[0] != "for":
-            continue
-        body = []
-        for later in lines[spot + 1 :]:
-            if later.indent <= line.indent:
-                break
-            body.append(later)
-        if not any(inner.words[0] == "for" for inner in body):
-            yield _counted(body, constants)
-
-
-def _constants(function: Function) -> set[str]:
-    """The names that hold constants of the text."""
-    return {line.words[0] for line in function.lines if line.words[1:3] in {("=", r) for r in RATIONAL}}
-
-
-def _counted(lines: Sequence[Line], constants: set[str]) -> int:
-    """The v_fma of lines, those by a constant left out."""
-    return sum(line.words.count("v_fma") for line in lines if not constants & set(line.words))
-
-
 def _same(count: int, machine: Sequence[int]) -> int | None:
-    """The products of the machine loop that is a text's loop of so many: the least whole multiple."""
+    """The products of the machine loop that is a kernel's loop of so many: the least whole multiple."""
     return min((n for n in machine if n % count == 0), default=None)
 
 

@@ -25,7 +25,7 @@ from codegen.audit_memory import check_memory
 from codegen.cache import Entry, refused
 from codegen.compile import chosen_isa
 from codegen.errors import BuildError
-from codegen.options import check_options
+from codegen.options import TIERS, check_options
 from codegen.produce import Request, module_source, prepared, produce
 from codegen.record import Check, ValidationRecord
 from codegen.variants import Variants
@@ -102,15 +102,23 @@ def stored(entry: Entry, variants: Variants, dtype: str) -> Callable[[tuple[str,
     return load
 
 
-def request_of(layer: Layer, shape: tuple[int, ...], dtype: str, isa: str, validate: str) -> Request:
-    """What `codegen.build` asks for with all gradients."""
+def request_of(
+    layer: Layer,
+    shape: tuple[int, ...],
+    dtype: str,
+    isa: str,
+    validate: str,
+    threads: int = 1,
+    accuracy: str = "strict",
+) -> Request:
+    """What `codegen.build` asks for with all gradients and no tuning."""
     from codegen.call import wanted_gradients
 
-    check_options(layer, dtype=dtype, validate=validate, accuracy="strict", threads=1)
+    check_options(layer, dtype=dtype, validate=validate, accuracy=accuracy, threads=threads)
     layer = layer.told(shape)
     further = (o.name for o in layer.operands(shape) if o.name.startswith("new_"))
     wanted = ("output", *further, *wanted_gradients(layer, shape, "all"))
-    return Request(layer, shape, dtype, wanted, validate, chosen_isa(isa))
+    return Request(layer, shape, dtype, wanted, validate, chosen_isa(isa), threads, accuracy)
 
 
 @click.command("audit", cls=Verb)
@@ -119,8 +127,12 @@ def request_of(layer: Layer, shape: tuple[int, ...], dtype: str, isa: str, valid
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--isa", default="native", show_default=True, help="native, avx512, avx2 or portable.")
 @click.option("--validate", default="fast", show_default=True, help="The level of the build that is audited.")
+@click.option(
+    "--threads", type=int, default=1, show_default=True, help="Threads that share a kernel's parts."
+)
+@click.option("--accuracy", type=click.Choice(TIERS), default="strict", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def command(layer: str, shape: Any, as_json: bool, **options: str) -> None:
+def command(layer: str, shape: Any, as_json: bool, **options: Any) -> None:
     """Audit the kernels of LAYER: built again and compared, validated exactly, run under the sanitizers."""
     from derive.spelling import parse_layer
 

@@ -188,7 +188,7 @@ def clear() -> int:
     """Removes everything backflip keeps there; the number of binaries removed."""
     count = len(folders())
     with _reported():
-        for kind in ("requests", "binaries", "locks"):
+        for kind in ("requests", "binaries", "choices", "locks"):
             if (folder() / kind).exists():
                 shutil.rmtree(folder() / kind)
         with suppress(OSError):

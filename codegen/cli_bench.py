@@ -98,11 +98,13 @@ def bench_command(
 def _rows(
     layer: Any, shape: tuple[int, ...], dtype: str, threads: int, wanted: tuple[str, ...], setup: Any
 ) -> Iterator[dict[str, Any]]:
-    """Each operation measured. Raises LimitError where none of our kernels could be built."""
+    """Each operation measured.
+
+    Raises LayerError on a layer without peers, LimitError where none of our kernels could be built.
+    """
     from codegen.bench.row import measured_row
     from codegen.bench.task import Task, operations
 
-    Task(layer, shape).kind  # noqa: B018  a layer without peers is refused before anything is built
     known = operations(layer, shape)
     for operation in wanted or known:
         if operation not in known:

@@ -49,6 +49,8 @@ class Coded:
             raise LayerError("wrong dtype", where=title, expected="int64", got=str(array.dtype), mend=mend)
         if array.shape != self.shape:
             raise LayerError("wrong shape", where=title, expected=str(self.shape), got=str(array.shape))
+        if self.ignored is None and self._inside(array):
+            return self._elements(array)
         outside = (array < self.low) | (array > self.high)
         if self.ignored is not None:
             outside &= array != self.ignored
@@ -63,6 +65,15 @@ class Coded:
             )
         kept = array if self.ignored is None else np.where(array == self.ignored, NO_CODE, array)
         return np.ascontiguousarray(kept, self.dtype)
+
+    def _inside(self, array: Array) -> bool:
+        """Whether all codes are in range, in one pass: as numbers without sign negative ones are large."""
+        return self.low == 0 and int(array.view(np.uint64).max(initial=0)) <= self.high
+
+    def _elements(self, array: Array) -> Array:
+        """Codes in range as elements, by way of shorter numbers where they fit: those convert faster."""
+        short = array.astype(np.int32) if self.high <= np.iinfo(np.int32).max else array
+        return np.ascontiguousarray(short, self.dtype)
 
     @property
     def count(self) -> int:

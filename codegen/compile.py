@@ -25,8 +25,12 @@ PACKAGES = "install gcc, python3-dev and python3-venv (Debian, Ubuntu) or your s
 BASE_FLAGS = (
     *("-std=gnu11", "-O2", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"),
     *("-fno-predictive-commoning", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wno-psabi"),
+    "-fno-inline-functions-called-once",
 )
-CLASS_ELEMENTS = ("BF_ELEMENT_TRACE", "BF_ELEMENT_UINT64", "BF_ELEMENT_FIELD", "BF_ELEMENT_BOUND")
+"""The last one leaves each part of a kernel a function: inlined into its only caller, its loops would share
+registers with the constants and addresses of all other parts, and put vectors on the stack."""
+INLINED_CLASS = "BF_ELEMENT_UINT64"
+"""The class element whose operations are inlined; those of the others stay functions (backflip_ops.h)."""
 TAIL_OF_OUTPUT = 4000
 
 
@@ -164,8 +168,8 @@ def further_of(threads: int) -> tuple[str, ...]:
 
 
 def flags_of(isa: Isa, definitions: Sequence[str]) -> list[str]:
-    """The build's flags; class builds are compiled at -O1, where their helpers are quick to compile."""
-    slow = any(d in CLASS_ELEMENTS for d in definitions)
+    """The build's flags; at -O1 for the class build in which gcc has much to inline and little to gain."""
+    slow = INLINED_CLASS in definitions
     return [("-O1" if slow and f == "-O2" else f) for f in (*BASE_FLAGS, *isa.flags)]
 
 

@@ -46,7 +46,11 @@ class Curved:
     facts: Facts
 
     def kernel(self) -> Kernel:
-        """The loops; written twice, since only the first time tells how many constants there are."""
+        """The loops."""
+        return self.costed()[0]
+
+    def costed(self) -> tuple[Kernel, float]:
+        """The loops and their cycles; written twice, since only the first time tells of all constants."""
         right = self.claim.right
         made = program(self.claim, self.facts)
         values: list[Fraction] = []
@@ -56,7 +60,7 @@ class Curved:
         mentioned = beneath(right.body, {d.tensor.name: d for d in self.claim.setting.definitions})
         used = writing.operands
         order = sorted(used, key=lambda n: (n != "grad_output", n in made.constants or n == CONSTANTS))
-        return Kernel(
+        kernel = Kernel(
             self.title,
             Buffer("out", prod(extents(right.tensor))),
             tuple(used[n] for n in order),
@@ -69,6 +73,7 @@ class Curved:
             | ({CONSTANTS: tuple(values)} if values else {}),
             tuple(writing.kept),
         )
+        return kernel, sum(writing.scheduler.costs)
 
 
 @dataclass
@@ -102,9 +107,11 @@ class _Writing:
         whole, rows, rest = shared.parted(stages)
         self.run(whole)
         first, self.fills = self.fills, []
+        costs, before = self.scheduler.costs, len(self.scheduler.costs)
         self.row = {ROW: shared.extent}
         self.axes = {n: a for n, a in shared.axes.items() if n != shared.root}
         self.run([shared.inner(s) for s in rows])
+        costs[before:] = [cost * shared.extent for cost in costs[before:]]
         loop, self.fills, self.row = Loop(ROW, 0, shared.extent, 1, tuple(self.fills)), [], {}
         self.run(rest)
         notes = (f"stage after stage for each of {shared.extent} rows", *self.notes)
@@ -150,13 +157,15 @@ class _Writing:
         ending = Ending(True, self.function(stage.after) if stage.after else None)
         code = self.selects(definition)
         if code:
+            ending = replace(ending, first=self.curved.facts.codes[code].first)
+        if code and self.curved.facts.keeps:
             lead = self.curved.facts.codes[code].lead
             read = next(e for t in definition.body.terms for e in entries_of(t) if e.tensor.name == code)
             shape = [extents(read.tensor)[k] for k in lead]
             codes = self.array(self.curved.facts.codes[code].operand, prod(shape))
             self.kept.append(codes)
             at = Access(codes, address(tuple(shape), tuple(read.index[k] for k in lead)))
-            ending = replace(ending, first=self.curved.facts.codes[code].first, codes=at)
+            ending = replace(ending, codes=at)
         terms = sorted((self.term(t, free) for t in definition.body.terms), key=lambda t: t.minus)
         out = Access(buffer, self.place(definition.tensor, definition.left.index))
         self.add(out, free, terms, ending, said)
@@ -208,8 +217,9 @@ class _Writing:
         code = self.curved.facts.codes[read.tensor.name]
         shape = tuple(extents(read.tensor)[k] for k in code.lead)
         lead = tuple(read.index[k] for k in code.lead)
-        held = self.scratch.get(code.operand)
-        buffer = held or self.operand(code.operand, prod(shape))
+        held, size = self.scratch.get(code.operand), prod(shape)
+        found = code.first and self.curved.title == "output"
+        buffer = held or (Buffer(code.operand, size) if found else self.operand(code.operand, size))
         sure = inside(Read(Tensor(code.operand, tuple(map(Form.of, shape))), lead), ranges)
         value = code.value.substitute({f"x{k}": form for k, form in enumerate(read.index)})
         return Choice(Access(buffer, address(shape, lead), sure=sure), value)

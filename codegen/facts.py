@@ -20,11 +20,13 @@ class Facts:
         parameters: of the functions that the claims apply.
         codes: indicator tensors and the whole numbers that stand for them.
         shifts: tensors that may hold anything.
+        keeps: whether codes that a kernel finds are stored, for a gradient or a caller.
     """
 
     parameters: Mapping[str, Fraction] = field(default_factory=dict)
     codes: Mapping[str, Code] = field(default_factory=dict)
     shifts: Mapping[str, Shift] = field(default_factory=dict)
+    keeps: bool = True
 
 
 NOTHING = Facts()

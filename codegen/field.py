@@ -106,20 +106,33 @@ def modulo_prime(relation: Relation, data: Mapping[str, Array]) -> Elements:
 
 
 def _family_modulo_prime(relation: Relation, data: Mapping[str, Array]) -> Elements:
-    """The values of one family: factors cut into limbs so short that no sum of their products passes 2^64."""
+    """The values of one family: factors cut into limbs so short that every sum of their products is exact.
+
+    One or two factors are multiplied as doubles, whose products of matrices are quick, more as whole numbers.
+    """
     (family,) = relation.families
     count, most = len(family.factors), int(terms_of(relation).max(initial=0))
+    dtype, room = (np.float64, 53) if count <= 2 else (np.uint64, 64)
     apart = _apart(family)
-    bits = min(61, (64 - most.bit_length()) // max(count, 1))
-    total = np.zeros(entries(relation.result), np.uint64)
+    bits = min(61, (room - most.bit_length()) // max(count, 1))
+    sums: dict[int, Elements] = {}
     for places in product(range(-(-61 // bits)), repeat=count):
         limbs = {
-            part.tensor.name: (data[whole.tensor.name] >> np.uint64(bits * place)) & np.uint64(2**bits - 1)
+            part.tensor.name: _limb(data[whole.tensor.name], bits, place).astype(dtype)
             for part, whole, place in zip(apart.factors, family.factors, places, strict=True)
         }
         summed = evaluate(Relation(relation.result, (apart,)), limbs).reshape(-1).astype(np.uint64)
-        total = reduced(total + times(reduced(summed), _number(2 ** (bits * sum(places) % 61))))
+        at = sum(places)
+        sums[at] = reduced(sums[at] + reduced(summed)) if at in sums else reduced(summed)
+    total = np.zeros(entries(relation.result), np.uint64)
+    for at, summed in sums.items():
+        total = reduced(total + times(summed, _number(2 ** (bits * at % 61))))
     return times(total, _number(residue(family.coefficient)))
+
+
+def _limb(numbers: Array, bits: int, place: int) -> Array:
+    """The digits of numbers to base 2^bits at one place."""
+    return (numbers >> np.uint64(bits * place)) & np.uint64(2**bits - 1)
 
 
 def _number(value: int) -> Elements:

@@ -95,13 +95,14 @@ def joined(made: Plan) -> Plan:
         for tensor in node.reads.values():
             readers.setdefault(tensor, []).append(node.name)
     placed: dict[str, Placed] = {}
+    results = made.graph.outputs
     for node in made.placed:
         source = placed.get(node.reads.get("input", ""))
-        alone = source is not None and readers[source.name] == [node.name]
-        if source is None or not alone or source.name in made.graph.outputs or not fits(source, node):
+        then = None if source is None else following(source, node)
+        if source is None or then is None or readers[source.name] != [node.name] or source.name in results:
             placed[node.name] = node
             continue
-        layer = _Fused(source.layer, node.layer)  # type: ignore[arg-type]
+        layer = _Fused(source.layer, then)
         del placed[source.name]
         operands = layer.operands(source.shape)
         placed[node.name] = replace(
@@ -111,11 +112,12 @@ def joined(made: Plan) -> Plan:
     return replace(made, placed=tuple(placed.values()), tensors=kept)
 
 
-def fits(source: Placed, node: Placed) -> bool:
-    """Whether the second of two nodes is a function of each sum of the first."""
-    if not isinstance(node.layer, _Activation) or type(source.layer) not in FIRST:
-        return False
-    return function_of(node.layer, node.shape) != ""
+def following(source: Placed, node: Placed) -> _Activation | None:
+    """The layer of the second of two nodes, where it is a function of each sum of the first."""
+    then = node.layer
+    if not isinstance(then, _Activation) or type(source.layer) not in FIRST:
+        return None
+    return then if function_of(then, node.shape) else None
 
 
 def function_of(layer: Layer, shape: Sequence[int]) -> str:

@@ -102,6 +102,8 @@ class Kernel:
         read = self._read(names, given)
         targets = {n: self._given.out(n, "out", out if n == "output" else None) for n in names}
         scratch = self._scratch(workspace)
+        if len(names) > 1 and (out is not None or workspace is not None):
+            check_apart({"out": targets["output"], "workspace": scratch}, read)
         for name in names:
             self._run(name, targets[name], read, scratch, weight)
         results = tuple(targets.values())

@@ -2,7 +2,8 @@
 
 A kernel is a top-level `cdef` function marked nogil. It may use the element type E, the vector type V,
 pointers to E, whole numbers, `for` and `if` on whole numbers, `+ - * // %`, and the operations of
-backflip_ops.h, among them constants, `e_rational(n, d)` of two whole literals. Whatever could tell one
+backflip_ops.h, among them constants, `e_rational(n, d)` of two whole literals. Blocks stand on lines of their
+own, and elements pass from one kernel to another in arrays alone. Whatever could tell one
 element type from another (sizeof, casts, literals with a point, comparisons of elements or addresses,
 indexing, strings, the preprocessor) is refused by name and line. What stands around kernels is judged by
 `codegen.outline`, that variables have a value before they are read by `codegen.assigned`.
@@ -16,7 +17,7 @@ from dataclasses import dataclass, field
 
 from codegen.assigned import check_assigned
 from codegen.errors import BuildError
-from codegen.logical import Line, blocks, logical_lines, refusal
+from codegen.logical import Line, blocks, logical_lines, refusal, split
 from codegen.loops import LARGEST_LITERAL, RATIONAL, is_rational
 from codegen.outline import OPS, check_around, is_kernel
 
@@ -71,7 +72,13 @@ def _function(head: Line, body: list[Line], others: set[str]) -> Function:
     name = head.words[head.words.index("(") - 1]
     if not name.startswith("bf_") or name in OPS | others:
         raise refusal(head, name, "kernels of names that begin with bf_, each its own")
+    if head.words[:2] != ("cdef", "void") or any(_element(g) for g in split(head.words[4:-4])):
+        raise refusal(head, name, "kernels that give nothing back and take arrays and whole numbers")
     return Function(name, [head, *body])
+
+
+def _element(parameter: tuple[str, ...]) -> bool:
+    return bool({"E", "V"} & set(parameter)) and "*" not in parameter
 
 
 SHARED = re.compile(r'for thread in prange \( (\d+) , num_threads = (\d+) , schedule = "static" \) :')
@@ -107,12 +114,14 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
             raise refusal(line, " ".join(words[spot : spot + 7]), expected)
     if _decides(function, line):
         _check_whole(function, line)
+    if ":" in words[:-1] or {"if", "else"} & set(words[1:-1]):
+        raise refusal(line, " ".join(words), "blocks on lines of their own, and no choice within a line")
 
 
 def _check_operands(head: Line, given: int) -> None:
     """What Python passes between result and workspace is read only: it may be shared, or not be writable."""
     words = head.words
-    groups = _split(words[words.index("(") + 1 : -4])
+    groups = split(words[words.index("(") + 1 : -4])
     if len(groups) != given:
         raise refusal(head, f"{len(groups)} arrays", f"the {given} that its entry takes")
     for group in groups[1:-1]:
@@ -158,13 +167,13 @@ def _declare(function: Function, line: Line) -> None:
     """Notes the names that a cdef line declares, its parameters included."""
     words = line.words
     if words[-1] == ":" and "(" in words:
-        groups = _split(words[words.index("(") + 1 : len(words) - 1 - words[::-1].index(")")])
+        groups = split(words[words.index("(") + 1 : len(words) - 1 - words[::-1].index(")")])
         for group in groups:
             if group:
                 function.kinds[group[-1]] = _kind(group[:-1])
         return
     base = next((w for w in words[1:] if w not in {"const", "inline"}), "")
-    for number, group in enumerate(_split(words[1:])):
+    for number, group in enumerate(split(words[1:])):
         left = group[: group.index("=")] if "=" in group else group
         kind = _kind(left[:-1] if number == 0 else (base, *left[:-1]))
         function.kinds[left[-1]] = kind
@@ -174,16 +183,3 @@ def _kind(type_words: tuple[str, ...]) -> str:
     if "*" in type_words:
         return "address"
     return "element" if {"E", "V"} & set(type_words) else "whole"
-
-
-def _split(words: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Words parted at commas outside brackets."""
-    groups: list[list[str]] = [[]]
-    depth = 0
-    for word in words:
-        depth += (word == "(") - (word == ")")
-        if word == "," and depth == 0:
-            groups.append([])
-        else:
-            groups[-1].append(word)
-    return [tuple(g) for g in groups]

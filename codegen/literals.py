@@ -31,7 +31,8 @@ def words_of(pyx_text: str, kernel: str) -> set[str]:
 
 
 @lru_cache(maxsize=4)
-def _functions(pyx_text: str) -> dict[str, Function]:
+def by_name(pyx_text: str) -> dict[str, Function]:
+    """The kernel functions of a text, as read."""
     return {f.name: f for f in functions_of(pyx_text)}
 
 
@@ -40,7 +41,7 @@ def reached(pyx_text: str, kernel: str) -> list[Function]:
 
     Where the text has no function of that name (`bf_<kernel>`), all of them.
     """
-    functions = _functions(pyx_text)
+    functions = by_name(pyx_text)
     start = f"bf_{kernel}"
     names, pending = set[str](), [start] if start in functions else list(functions)
     while pending:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from io import StringIO
 
 from codegen.errors import BuildError
 
+Words = tuple[str, ...]
 DIRECTIVES = {"language_level", "boundscheck", "wraparound", "cdivision", "binding", "emit_code_comments"}
 """What the first line may say to Cython."""
 _SPEAKS = re.compile(r"(cython|distutils|coding)\s*[:=]")
@@ -64,6 +65,56 @@ def blocks(lines: list[Line]) -> Iterator[tuple[Line, list[Line]]]:
     starts = [i for i, line in enumerate(lines) if line.indent == 0]
     for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
         yield lines[start], lines[start + 1 : end]
+
+
+def arguments(words: Words) -> list[Words]:
+    """The arguments of the call whose bracket opens here."""
+    groups = split(words[1 : _closing(words)])
+    return [] if groups == [()] else groups
+
+
+def calls(words: Words, names: Set[str]) -> Iterator[tuple[str, list[Words]]]:
+    """The calls of these names, with their arguments; outer ones first."""
+    for spot, word in enumerate(words):
+        if word in names and words[spot + 1 : spot + 2] == ("(",):
+            yield word, arguments(words[spot + 1 :])
+
+
+def call_of(words: Words) -> tuple[str, list[Words]]:
+    """The call that these words are and nothing beside; ("", []) where they are none."""
+    whole = words[1:2] == ("(",) and _closing(words[1:]) == len(words) - 2
+    return (words[0], arguments(words[1:])) if whole else ("", [])
+
+
+def given(words: Words) -> Iterator[tuple[str, Words]]:
+    """The names that a line assigns to, each with the words of its value, up to a comma outside brackets."""
+    for spot, word in enumerate(words):
+        if word in {"=", "+=", "-=", "*="} and spot:
+            value = split(words[spot + 1 :])[0]
+            yield words[spot - 1], value if word == "=" else (word, *value)
+
+
+def split(words: Words) -> list[Words]:
+    """Words parted at commas outside brackets."""
+    groups: list[list[str]] = [[]]
+    depth = 0
+    for word in words:
+        depth += (word == "(") - (word == ")")
+        if word == "," and depth == 0:
+            groups.append([])
+        else:
+            groups[-1].append(word)
+    return [tuple(g) for g in groups]
+
+
+def _closing(words: Words) -> int:
+    """Where the bracket closes that the first word opens."""
+    depth = 0
+    for spot, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if depth == 0:
+            return spot
+    return len(words)
 
 
 def refusal(line: Line, got: str, expected: str) -> BuildError:

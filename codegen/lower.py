@@ -11,10 +11,11 @@ from codegen.curved import Curved
 from codegen.errors import BuildError
 from codegen.facts import NOTHING, Facts, linear
 from codegen.loops import Buffer, Comment, Kernel, Statement
-from codegen.opening import beneath, book, expression
+from codegen.opening import bare, beneath, book, expression
 from codegen.scheduled import Scheduler, nest
 from codegen.schedules.choose import schedule
 from codegen.schedules.nest import Access, Target, Term
+from codegen.separated import in_stages
 from codegen.specialised import Candidate, applied, candidates
 from codegen.stage import Layout, address, extents, filled, inside
 from codegen.wide import checked
@@ -28,6 +29,9 @@ MOST_PHASES_TAPS = 16
 
 NEST = 1.5
 """How many times the cycles of its ports a kernel of the nest schedules takes (measured, 1.5 to 3)."""
+
+COPIES = 1.5
+"""How many times the cycles a kernel without padded copies may take by the model, which counts no misses."""
 
 MOST_FACTORS = 6
 """Largest number of entries multiplied in one term."""
@@ -62,20 +66,32 @@ def ranked(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> li
             found = [Candidate(Curved(kernel_name(key), claim, target, facts).kernel(), 0.0)]
         return [replace(c, kernel=checked(c.kernel)) for c in found]
     found = candidates(kernel_name(key), key, claim, helpers, target)
+    found += [Candidate(k, c * NEST) for k, c in in_stages(kernel_name(key), claim, target, facts)]
     found = [replace(c, kernel=checked(c.kernel)) for c in found]
-    return sorted((*found, by_nests(key, claim, target)), key=lambda c: c.cost)
+    plain, bared = by_nests(key, claim, target), by_nests(key, claim, target, opened=True)
+    general = bared if plain is None or (bared and bared.cost <= COPIES * plain.cost) else plain
+    return sorted((*found, *([general] if general else ())), key=lambda c: c.cost)
 
 
 def plainly(key: str, claim: Claim, target: Target, facts: Facts = NOTHING) -> Kernel:
     """The kernel of a right side by the schedules that take any; its loops look alike for all layers."""
-    return by_nests(key, claim, target).kernel if linear(claim, facts) else lower(key, claim, target, facts)
+    made = by_nests(key, claim, target) if linear(claim, facts) else None
+    return lower(key, claim, target, facts) if made is None else made.kernel
 
 
-def by_nests(key: str, claim: Claim, target: Target) -> Candidate:
-    """The kernel of a right side without functions by the schedules for nests, which take whatever it is."""
+def by_nests(key: str, claim: Claim, target: Target, opened: bool = False) -> Candidate | None:
+    """The kernel of a right side without functions by the schedules for nests, which take whatever it is.
+
+    Args:
+        opened: with no array of a helper that pads, edges being left to the loops; None where few products do
+            not make that worth it, or there is none.
+    """
     helpers = {d.tensor.name: d for d in claim.setting.definitions}
     inputs = {t.name: t for t in claim.setting.inputs}
-    dealt = _Lowering(key, claim, target, helpers, inputs)
+    expr = bare(claim.right, helpers) if opened else None
+    if opened and expr is None:
+        return None
+    dealt = _Lowering(key, claim, target, helpers, inputs, may_deal=not opened, opened=expr)
     general, lowering = dealt.kernel(), dealt
     if general is None:
         lowering = _Lowering(key, claim, target, helpers, inputs, may_deal=False)
@@ -102,6 +118,7 @@ class _Lowering:
     helpers: Mapping[str, Definition]
     inputs: Mapping[str, Tensor]
     may_deal: bool = True
+    opened: Expr | None = None
     offset: int = 0
     fills: list[Statement] = field(default_factory=list)
     scratch: dict[str, tuple[Buffer, Layout]] = field(default_factory=dict)
@@ -120,7 +137,7 @@ class _Lowering:
     def kernel(self) -> Kernel | None:
         """The kernel; None where the helper was dealt out for a schedule that does not exist."""
         right = self.claim.right
-        expr = expression(self.claim.right, self.helpers)
+        expr = self.opened or expression(right, self.helpers)
         self.deal = self.dealt(expr) if self.may_deal else None
         if self.deal is not None:
             expr = book(self.helpers, self.deal.helper).expression(right, guards=False)

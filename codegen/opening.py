@@ -11,10 +11,14 @@ from collections.abc import Mapping
 from codegen.algebra import Book, ranges_of, slope
 from codegen.pieces import pairs
 from codegen.schedules.nest import Term
+from codegen.schedules.steps import Plan
 from derive.expr import Definition, Expr, Read
 from derive.index import Zero
 
 Helpers = Mapping[str, Definition]
+
+FEW = 32
+"""Products of an entry, up to which a padded copy of what they read may cost more than they do."""
 
 
 def expression(right: Definition, helpers: Helpers) -> Expr:
@@ -28,12 +32,30 @@ def expression(right: Definition, helpers: Helpers) -> Expr:
     if not any(_opens(helpers[n], moves) for n in beneath(kept, helpers)):
         return kept
     opened = book(helpers).expression(right, guards=True)
+    return opened if _ranged(opened, right) else kept
+
+
+def bare(right: Definition, helpers: Helpers) -> Expr | None:
+    """The right side with no array of a helper, where its sums are of few products.
+
+    None where some helper stays, or none was there, or a condition is left that decides no range.
+    """
+    if not beneath(book(helpers).expression(right, guards=False), helpers):
+        return None
+    opened = book(helpers).expression(right, guards=True)
+    terms = (Term(ranges_of(t.indices), t.conditions, ()) for t in opened.terms)
+    few = all(Plan.of(0, t).turns <= FEW for t in terms)
+    return opened if few and not beneath(opened, helpers) and _ranged(opened, right) else None
+
+
+def _ranged(opened: Expr, right: Definition) -> bool:
+    """Whether every condition on several indices is one on the range of a summed index."""
     free = ranges_of(right.indices)
     for term in opened.terms:
         held = {p.bound for p in pairs(Term(ranges_of(term.indices), term.conditions, ()), free)}
         if any(len(c.names) > 1 and not c.names & held for c in term.conditions):
-            return kept
-    return opened
+            return False
+    return True
 
 
 def book(helpers: Helpers, *keep: str) -> Book:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
 from codegen.record import Check
-from codegen.rig import Guarded, Rig
+from codegen.rig import Guarded, Rig, check_bits
 
 Array = NDArray[Any]
 WEIGHT = "weight"
@@ -33,7 +33,8 @@ def check_packed(artefact: Artefact, rig: Rig, rng: np.random.Generator) -> Chec
         data = {n: rng.standard_normal(size).astype(rig.dtype) for n, size in rig.counts.items()}
         rig.poison()
         plain = rig.run(data).copy()
-        _compare(rig, plain, _apart(rig, data, count))
+        said = f"kernel {rig.kernel} gives another result with the weight packed beforehand"
+        check_bits(said, plain, _apart(rig, data, count))
     return Check(
         rig.kernel,
         "packed",
@@ -59,16 +60,3 @@ def _apart(rig: Rig, data: Mapping[str, Array], count: int) -> Array:
             f"kernel {rig.kernel} writes to its packed weight, or beside a buffer", where="packed"
         )
     return rig.out.inner
-
-
-def _compare(rig: Rig, plain: Array, packed: Array) -> None:
-    bits = [a.view(f"u{a.itemsize}") for a in (plain, np.ascontiguousarray(packed))]
-    wrong = np.flatnonzero(bits[0] != bits[1])
-    if wrong.size:
-        first = int(wrong[0])
-        raise BuildError(
-            f"kernel {rig.kernel} gives another result with the weight packed beforehand",
-            where=f"entry {first} ({wrong.size} of {plain.size} entries differ)",
-            expected=str(plain[first]),
-            got=str(packed[first]),
-        )

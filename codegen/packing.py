@@ -25,7 +25,8 @@ def aligned(elements: int, dtype: Any) -> Array:
 class Packed(tuple[Any, ...]):
     """A weight for one kernel object: (the kernel, a snapshot of the weight, the packed arrays by position).
 
-    Made by `Kernel.pack_weights`; later changes of the array it was made from do not show.
+    Made by `Kernel.pack_weights`; later changes of the array it was made from do not show, and its own arrays
+    are read only: kernels that pack and kernels that do not see one weight.
     """
 
     __slots__ = ()
@@ -58,4 +59,6 @@ def pack(
     for name in positions(kernels):
         packed.append(aligned(int(kernels[name]["packed"]), weight.dtype))
         getattr(module, f"call_pack_{name}")(packed[-1], snapshot, scratch)
+    for array in (snapshot, *packed):
+        array.flags.writeable = False
     return Packed((owner, snapshot, *packed))

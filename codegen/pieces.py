@@ -3,9 +3,8 @@
 A condition on one free index f alone holds on some values of f; a condition that joins f with one summed
 index q, [0 <= a*f + b*q + c < w], leaves q a range that moves along with f. Both are listed for every
 value of f, and the values are gathered into runs start, start + step, ...: on a run the same terms are
-alive and every range only moves, by a whole number a step. The step is the least at which all of them
-do (the stride of a transposed convolution, the scale of an upsampling). Values in no long run stay
-dynamic: their conditions are left to the loops (`schedules/clip.py`).
+alive and every range stays or moves by a whole number a step, the least at which all do (the stride of a
+transposed convolution). Values in no long run stay dynamic: their conditions are left to `schedules/clip.py`.
 """
 
 from __future__ import annotations
@@ -50,8 +49,7 @@ class Run:
 
     def ranges(self, index: str) -> dict[str, int]:
         """The indices that the form names."""
-        found = {index: self.count, inside(index): self.width}
-        return {n: e for n, e in found.items() if e > 1}
+        return {n: e for n, e in ((index, self.count), (inside(index), self.width)) if e > 1}
 
     def values(self) -> Iterator[int]:
         for place in range(self.start, self.start + self.step * self.count, self.step):
@@ -75,8 +73,13 @@ class Pair:
     @property
     def pace(self) -> Fraction:
         """Values of the summed index from one value of the free one to the next."""
+        return next(iter(self.paces), Fraction())
+
+    @property
+    def paces(self) -> set[Fraction]:
+        """What the conditions say of it, those that do not move left out."""
         ratios = {-Fraction(slope(c.form, self.free), slope(c.form, self.bound)) for c in self.conditions}
-        return next(iter(ratios - {Fraction()}), Fraction())
+        return ratios - {Fraction()}
 
     def interval(self, at: Mapping[str, int]) -> Interval:
         """First and one past the last value that the conditions allow; (0, 0) where there is none."""
@@ -114,16 +117,9 @@ def pairs(term: Term, free: Ranges) -> tuple[Pair, ...]:
         plain = others <= set(free) and len(others) <= 1 and all(clippable(c, bound) for c in own)
         if own and plain:
             pair = Pair(bound, next(iter(others), ""), extent, own)
-            if _steady(pair):
+            if len(pair.paces) <= 1 and pair.pace.denominator <= MOST_STEPS:
                 found.append(pair)
     return tuple(found)
-
-
-def _steady(pair: Pair) -> bool:
-    ratios = {-Fraction(slope(c.form, pair.free), slope(c.form, pair.bound)) for c in pair.conditions} - {
-        Fraction()
-    }
-    return len(ratios) <= 1 and pair.pace.denominator <= MOST_STEPS
 
 
 def _alive(term: Term, at: Mapping[str, int]) -> bool:
@@ -145,8 +141,7 @@ class Axis:
 
     def signature(self, value: int) -> Signature:
         """For every term the ranges of its summed indices at a value; None where the term is not alive."""
-        at = {self.index: value}
-        found: list[tuple[Interval, ...] | None] = []
+        at, found = {self.index: value}, list[tuple[Interval, ...] | None]()
         for term, own in self.terms:
             ranges = tuple(p.interval(at) for p in own)
             dead = not _alive(term, at) or any(low == high for low, high in ranges)
@@ -158,25 +153,30 @@ class Axis:
         listed = [self.signature(v) for v in range(self.extent)]
         found = []
         for phase in range(self.step):
-            start = phase
+            start, way = phase, None
             for value in range(phase, self.extent, self.step):
                 after = value + self.step
-                if after >= self.extent or not self._moves(listed[value], listed[after]):
+                moves = self._moves(listed[value], listed[after]) if after < self.extent else None
+                if moves is None or way not in (None, moves):
                     found.append(Run(start, self.step, (value - start) // self.step + 1))
-                    start = after
+                    start, way = after, None
+                else:
+                    way = moves
         return _widened(sorted(found), listed)
 
-    def _moves(self, one: Signature, two: Signature) -> bool:
+    def _moves(self, one: Signature, two: Signature) -> tuple[int, ...] | None:
+        """By how much each range moves from one value to the next: by its pace, or not at all."""
+        found: list[int] = []
         for (_, own), before, after in zip(self.terms, one, two, strict=True):
             if before is None or after is None:
                 if before is not after:
-                    return False
+                    return None
                 continue
-            for pair, (low, high), moved in zip(own, before, after, strict=True):
-                by = pair.pace * self.step
-                if by.denominator != 1 or moved != (low + int(by), high + int(by)):
-                    return False
-        return True
+            for pair, (low, high), (start, stop) in zip(own, before, after, strict=True):
+                if start - low != stop - high or start - low not in (0, pair.pace * self.step):
+                    return None
+                found.append(start - low)
+        return tuple(found)
 
     @property
     def concerned(self) -> bool:
@@ -186,10 +186,8 @@ class Axis:
 
     def cut(self, effort: int) -> list[Run]:
         """Runs that cover the axis: 0 whole and dynamic, 1 long ones and dynamic rests, 2 all of them."""
-        if not self.concerned:
-            return [Run(0, 1, self.extent)]
-        if not effort or self.extent > MOST_VALUES:
-            return [Run(0, 1, self.extent, False)]
+        if not (self.concerned and effort) or self.extent > MOST_VALUES:
+            return [Run(0, 1, self.extent, not self.concerned)]
         found = self.runs()
         if effort > 1 and len(found) <= MOST_RUNS:
             return found
@@ -242,16 +240,18 @@ class Box:
         return Box(self.out.at_values(gone), self.free, terms, self.ending.at_values(gone))
 
 
-def boxes(out: Access, free: Ranges, terms: Sequence[Term], ending: Ending = SUM) -> list[Box]:
-    """Boxes that cover the result, each entry once."""
+def boxes(
+    out: Access, free: Ranges, terms: Sequence[Term], ending: Ending = SUM, whole: str = ""
+) -> list[Box]:
+    """Boxes that cover the result, each entry once; the index `whole` is not cut."""
     if not any(t.conditions for t in terms):
         return [Box(out, dict(free), tuple(terms), ending)]
     known = [(t, pairs(t, free)) for t in terms]
     axes = [
         Axis(f, n, [(t, tuple(p for p in ps if p.free == f)) for t, ps in known]) for f, n in free.items()
     ]
-    efforts = [2] * len(axes)
-    cuts = [axis.cut(2) for axis in axes]
+    efforts = [0 if axis.index == whole else 2 for axis in axes]
+    cuts = [axis.cut(effort) for axis, effort in zip(axes, efforts, strict=True)]
     while prod(map(len, cuts)) > MOST_BOXES:
         worst = max(range(len(axes)), key=lambda i: (len(cuts[i]), -i))
         efforts[worst] -= 1
@@ -281,9 +281,9 @@ def _placed(
         return None
     for pair, (low, high) in settled:
         run = chosen.get(pair.free)
-        pace = pair.pace * run.step if run is not None and run.count > 1 else Fraction()
-        assert pace.denominator == 1
-        value = Form.of(low) + (name(pair.free) * int(pace) if pace else 0)
+        after = {pair.free: run.start + run.step} if run is not None and run.count > 1 else None
+        pace = pair.interval(after)[0] - low if after else 0
+        value = Form.of(low) + (name(pair.free) * pace if pace else 0)
         del bound[pair.bound]
         if high - low > 1:
             bound[pair.bound] = high - low

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from codegen.recorded import head_said, kernels_told, proof_begun
 from codegen.variants import Variants
 from codegen.work import check_work
 from derive.claim import Claim
-from derive.layers.base import Layer
+from derive.layers.base import Layer, is_gradient
 
 if TYPE_CHECKING:
     from codegen.tuning import Choice
@@ -183,6 +183,7 @@ def _agrees(entry: cache.Entry) -> bool:
 
 def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The Cython text, what validation needs to know of it, and the proof record's first half."""
+    from codegen.assembly import expected
     from codegen.facts import facts_of
     from codegen.lower import kernel_name
     from codegen.targets.cython.parts import packed_count
@@ -202,23 +203,30 @@ def module_source(request: Request) -> tuple[str, dict[str, Any], dict[str, Any]
         "constants": {k.name: k.constants for k in kernels},
         "kept": {k.name: {b.name: (b.offset or 0, b.count) for b in k.kept} for k in kernels},
         "packed": {k.name: packed_count(k) for k in kernels},
+        "expected": {k.name: expected(k) for k in kernels},
     }
     return text, known, proof_begun(request, claims, chosen)
 
 
 def scheduled(request: Request, claims: Mapping[str, Claim]) -> list[Choice]:
-    """The kernels of the claims, each with what else there was."""
+    """The kernels of the claims, each with what else there was; chosen for one thread (`codegen.settled`)."""
     from codegen.facts import facts_of
     from codegen.lower import ranked
     from codegen.schedules.nest import Target
-    from codegen.tuning import choose
+    from codegen.settled import settled
+    from codegen.tuning import shared
 
     isa, size = request.isa, {"float32": 4, "float64": 8}[request.dtype]
     lanes = isa.lanes(request.dtype)
-    target = Target(lanes, isa.accumulators, isa.registers, size, request.threads, request.accuracy)
-    facts = facts_of(request.layer, request.shape)
-    found = {key: ranked(key, claim, target, facts) for key, claim in claims.items()}
-    return choose(found, isa, request.dtype, tune=request.tune)
+    one = Target(lanes, isa.accumulators, isa.registers, size, 1, request.accuracy)
+    kept = any(map(is_gradient, request.wanted)) or getattr(request.layer, "return_indices", False)
+    facts = replace(facts_of(request.layer, request.shape), keeps=kept)
+    chosen = settled(request, {key: ranked(key, claim, one, facts) for key, claim in claims.items()})
+    if request.threads == 1:
+        return chosen
+    several = replace(one, threads=request.threads)
+    with_all = [ranked(key, claim, several, facts) for key, claim in claims.items()]
+    return [shared(choice, found) for choice, found in zip(chosen, with_all, strict=True)]
 
 
 def claims_of(layer: Layer, shape: tuple[int, ...], wanted: Sequence[str]) -> dict[str, Claim]:
@@ -259,7 +267,7 @@ def _compiled(
     if (record.c_sha256, record.shipped) != (made["c_sha256"], made["binary_sha256"]):
         raise cache.refused(work, "the files that were validated", "files changed meanwhile")
     kernels = kernels_told(known)
-    looked = recorded(looked_at(variants.path(shipped), text, list(kernels), "fma" in request.isa.needs))
+    looked = recorded(looked_at(variants.path(shipped), artefact.expected, "fma" in request.isa.needs))
     proof |= {"kernels": kernels, "validation": asdict(record), "assembly": looked, **made}
     shown = work / "proof.json"
     shown.write_text(json.dumps(proof, indent=1, ensure_ascii=False, default=str), encoding="utf-8")

@@ -25,9 +25,11 @@ from codegen.marked import Sequences
 from codegen.numeric import compare, degree, missed
 from codegen.rational_shipped import bound_element, check_rounded
 from codegen.record import Check
-from codegen.reference import evaluate
+from codegen.reference import evaluate, terms_of
 from codegen.relation import entries
 from codegen.rig import Marks, Rig
+from codegen.traced import LARGE
+from codegen.variants import copied
 from derive.numbers_field import PRIME, times
 
 Array = NDArray[Any]
@@ -35,19 +37,25 @@ RUNS = 2
 LARGEST_GRADE = 2**40
 
 
-def check_rational(
+def check_rational_shipped(artefact: Artefact, kernel: str, rng: np.random.Generator) -> Check:
+    """The shipped binary on whole numbers, within what its own roundings can do. Raises BuildError."""
+    shipped = artefact.load_variant((SHIPPED_ELEMENT[artefact.dtype],))
+    sized = artefact.load_variant(bound_element(artefact.dtype))
+    rig = Rig(artefact, kernel, shipped, artefact.dtype)
+    large = int(terms_of(rig.relation).sum()) >= LARGE
+    bound = Rig(artefact, kernel, sized, np.complex128)
+    return check_rounded(
+        rig, bound, rng, Rig(artefact, kernel, copied(sized), np.complex128) if large else None
+    )
+
+
+def check_rational_classes(
     artefact: Artefact, kernel: str, level: str, rng: np.random.Generator, marks: Sequences
 ) -> Iterator[Check]:
-    """All checks of one kernel whose text has rational constants; appends the branch marks of class builds.
+    """The text over the field, at "exact" also over whole numbers modulo 2^64 where it is graded.
 
-    At "fast" the shipped binary on whole numbers and the text over the field; "exact" adds whole numbers
-    modulo 2^64 where the text is graded. Raises BuildError at the first refusal.
+    Appends the branch marks of these builds. Raises BuildError at the first refusal.
     """
-    shipped = artefact.load_variant((SHIPPED_ELEMENT[artefact.dtype],))
-    definitions = bound_element(artefact.dtype)
-    sized = artefact.load_variant(definitions)
-    bound = Rig(artefact, kernel, sized, np.complex128)
-    yield check_rounded(Rig(artefact, kernel, shipped, artefact.dtype), bound, rng)
     with_field = artefact.load_variant((ELEMENT,))
     recorder = Marks(with_field)
     recorder.reset()

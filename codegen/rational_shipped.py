@@ -6,6 +6,8 @@ roundings can take it. That is computed by the same text on magnitudes (elem_bou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +29,8 @@ DENSE_DRAWS, SPARSE = 4, (1.0, 1.0, 0.25, 0.25, 0.0625, 0.0625)
 """Draws with as many entries as the bound allows; terms of an entry, on average, in the draws with few."""
 LARGEST, MOST_EXACT = 2**20, 2**50
 MOST_HALVINGS = 40
+FEW_AFTER_DENSE = 2
+"""Sparse patterns that are computed after the dense one where two threads compute, to about the same end."""
 ROUGHEST = 84
 """How far results on normal random operands may be off in the L2 norm, in units of the dtype (84 * 2^-23 is
 1e-5) times the norm of their terms' sums of magnitudes."""
@@ -76,18 +80,17 @@ class Worst:
             self.relative_l2_bound = max(self.relative_l2_bound, float(np.linalg.norm(error)) / size)
 
 
-def check_rounded(rig: Rig, bound: Rig, rng: np.random.Generator) -> Check:
+def check_rounded(rig: Rig, bound: Rig, rng: np.random.Generator, beside: Rig | None = None) -> Check:
     """The shipped binary on whole numbers: each result rounds to the exact one and is within its bound.
 
     Args:
         bound: of the variant with `bound_element`, of dtype complex128: (size, error).
+        beside: one more of a copy of that module, where bounds are to be computed side by side.
 
     Raises:
         BuildError: an entry that does not; or a text so inaccurate that no whole number can be told.
     """
-    _check_homogeneous(bound)
-    dense = _pattern(rig, bound, rng, 1.0, extreme=False)
-    few = [_pattern(rig, bound, rng, _density(rig, terms), extreme=True) for terms in SPARSE]
+    dense, *few = _patterns(rig, [bound, beside] if beside else [bound], rng)
     worst, several = Worst(), Worst()
     for number, pattern in enumerate([dense] * DENSE_DRAWS + few, start=1):
         data = pattern.draw(rng)
@@ -98,6 +101,25 @@ def check_rounded(rig: Rig, bound: Rig, rng: np.random.Generator) -> Check:
         fraction = _within(rig, found, exact, pattern.error, f"whole numbers, draw {number}")
         (several if pattern is dense else worst).note(fraction, found - exact, pattern.error, exact)
     return _said(rig, dense, several, worst, _roughness(rig, rng))
+
+
+def _patterns(rig: Rig, bounds: Sequence[Rig], rng: np.random.Generator) -> list[Pattern]:
+    """The dense pattern, which the first rig computes, and one of each of `SPARSE`, dealt out to all."""
+    densities = [_density(rig, terms) for terms in SPARSE]
+    numbers = rng.spawn(1 + len(densities))
+    alone = len(densities) if len(bounds) == 1 else FEW_AFTER_DENSE
+
+    def first() -> list[Pattern]:
+        _check_homogeneous(bounds[0])
+        dense = _pattern(rig, bounds[0], numbers[0], 1.0, extreme=False)
+        return [dense, *sparse(bounds[0], range(alone))]
+
+    def sparse(bound: Rig, of: range) -> list[Pattern]:
+        return [_pattern(rig, bound, numbers[1 + i], densities[i], extreme=True) for i in of]
+
+    with ThreadPoolExecutor(1) as beside:
+        rest = beside.submit(sparse, bounds[-1], range(alone, len(densities)))
+        return [*first(), *rest.result()]
 
 
 def _check_homogeneous(bound: Rig) -> None:

@@ -141,16 +141,21 @@ class Rig:
         """
         self.run({name: values[::-1] + values.dtype.type(1) for name, values in data.items()})
         again = self.run(data)
-        bits = [a.view(f"u{a.itemsize}") for a in (found, np.ascontiguousarray(again))]
-        wrong = np.flatnonzero(bits[0] != bits[1])
-        if wrong.size:
-            first = int(wrong[0])
-            raise BuildError(
-                f"kernel {self.kernel} depends on what an earlier run left in its workspace",
-                where=f"entry {first} ({wrong.size} of {found.size} entries differ)",
-                expected=str(found[first]),
-                got=str(again[first]),
-            )
+        check_bits(f"kernel {self.kernel} depends on what an earlier run left in its workspace", found, again)
+
+
+def check_bits(refused: str, wanted: Array, found: Array) -> None:
+    """Raises BuildError with these words where two results are not the same to the bit."""
+    bits = [a.view(f"u{a.itemsize}") for a in (wanted, np.ascontiguousarray(found))]
+    wrong = np.flatnonzero(bits[0] != bits[1])
+    if wrong.size:
+        first = int(wrong[0])
+        raise BuildError(
+            refused,
+            where=f"entry {first} ({wrong.size} of {wanted.size} entries differ)",
+            expected=str(wanted[first]),
+            got=str(found[first]),
+        )
 
 
 class KeptRig(Rig):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import count
 from math import prod
 
+from codegen.edges import lined
 from codegen.loops import Comment, Loop, Statement
 from codegen.pieces import Box, boxes
 from codegen.schedules.choose import schedule
@@ -14,16 +17,46 @@ from codegen.schedules.flat import Flat
 from codegen.schedules.lanes import Lanes
 from codegen.schedules.nest import SUM, Access, Ending, Nest, Target, Term
 from codegen.schedules.picked import Picked, picked
-from codegen.schedules.woven import Woven, woven
+from codegen.schedules.values import size
+from codegen.schedules.woven import Woven, woven, woven_at
 from codegen.stage import zeros
 
 SMALL_BOX = 8
 """A box with less than this part of the largest one's work is not tiled."""
+SHORT = 100
+"""Statements that such a box may be written out in."""
 
 FEW = 16
 """Products of an entry, up to which boxes are done one after another for each value of an outer index."""
 LEAST = 512
 """Entries that such a value has at least."""
+
+
+Schedule = Flat | Lanes | Clip | Picked | Woven
+
+EDGES = 2.0
+"""How many times the cycles of boxes a line left whole may take: edges across lines wait for memory."""
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A schedule for each box; all are done for each of `turns` values of an index `shared` ("": once)."""
+
+    found: tuple[Schedule, ...]
+    shared: str
+    turns: int
+
+    @cached_property
+    def cost(self) -> float:
+        """Cycles of all."""
+        return self.turns * sum(best.cost() for best in self.found)
+
+    def statements(self, numbers: Iterator[int]) -> tuple[Statement, ...]:
+        """The boxes' loops."""
+        inner: tuple[Statement, ...] = ()
+        for best in self.found:
+            inner += (Comment(best.note()), *best.statements(numbers))
+        return (Loop(self.shared, 0, self.turns, 1, inner),) if self.shared else inner
 
 
 @dataclass(frozen=True)
@@ -40,25 +73,51 @@ class Scheduler:
     ) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
         """The loops of out = sum of terms, box by box, and what was chosen."""
         cut = boxes(out, free, terms, ending)
-        most = max(map(_work, cut), default=0)
         body: tuple[Statement, ...] = ()
         notes = [f"{len(cut)} boxes"] if len(cut) > 1 else []
         whole = out.at.names <= free.keys()
         if whole and ending.after is None and mostly_empty(cut):
             cut = [box for box in cut if box.terms]
             body += zeros(out.buffer, self.target.lanes)
-        shared = outermost(out, free, terms, cut)
-        inner: tuple[Statement, ...] = ()
-        for box in cut:
-            left = replace(box, free={f: e for f, e in box.free.items() if f != shared})
-            best = self.best(left, _work(box) * SMALL_BOX >= most)
-            self.costs.append(best.cost() * (free[shared] if shared else 1))
-            inner += (Comment(best.note()), *best.statements(self.numbers))
-            notes.append(best.note())
-        body += (Loop(shared, 0, free[shared], 1, inner),) if shared else inner
-        return body, tuple(dict.fromkeys(notes))
+        plan = self.planned(out, free, terms, cut)
+        for line in (f for f in free if not body and out.slope(f) == 1):
+            other = self.lined(out, free, terms, ending, line)
+            if other is not None and other.cost < plan.cost * EDGES:
+                plan, notes = other, [f"{len(other.found)} boxes"] if len(other.found) > 1 else []
+        self.costs.append(plan.cost)
+        notes += [best.note() for best in plan.found]
+        return body + plan.statements(self.numbers), tuple(dict.fromkeys(notes))
 
-    def best(self, box: Box, tiled: bool) -> Flat | Lanes | Clip | Picked | Woven:
+    def planned(
+        self, out: Access, free: Mapping[str, int], terms: Sequence[Term], cut: Sequence[Box]
+    ) -> Planned:
+        """The best schedule of each box."""
+        most = max(map(_work, cut), default=0)
+        shared = outermost(out, free, terms, cut)
+        found = []
+        for box in cut:
+            found.append(self.best(_without(box, shared), _work(box) * SMALL_BOX >= most))
+        return Planned(tuple(found), shared, free[shared] if shared else 1)
+
+    def lined(
+        self, out: Access, free: Mapping[str, int], terms: Sequence[Term], ending: Ending, line: str
+    ) -> Planned | None:
+        """The same with a line left whole, in vectors along it; None where that does not fit."""
+        cut = lined(out, free, terms, ending, line)
+        if cut is None:
+            return None
+        shared = outermost(out, free, terms, [*(c.box for c in cut[0]), *cut[1]])
+        found: list[Schedule] = []
+        for c in cut[0]:
+            box = _without(c.box, shared)
+            made = woven_at(box.out, box.free, c.places, self.target, c.line, c.pair, box.ending)
+            if made is None:
+                return None
+            found.append(made)
+        found += [self.best(_without(box, shared), True) for box in cut[1]]
+        return Planned(tuple(found), shared, free[shared] if shared else 1)
+
+    def best(self, box: Box, tiled: bool) -> Schedule:
         """The cheapest schedule of a box; a box with little to do gets no tile, whose text is long."""
         small = collapsed(box) if box.ending.curved else box
         clip = clipped(small.out, small.free, small.terms, self.target, small.ending)
@@ -70,9 +129,16 @@ class Scheduler:
         elif summed and len(box.terms) == 1:
             tile = picked(box.out, box.free, box.terms[0], self.target)
         thin = collapsed(box)
-        wove = woven(thin.out, thin.free, thin.terms, self.target, thin.ending) if tiled else None
-        known: list[Flat | Lanes | Clip | Picked | Woven] = [s for s in (tile, wove) if s is not None]
+        wove = woven(thin.out, thin.free, thin.terms, self.target, thin.ending)
+        if wove is not None and not tiled and size(wove.statements(count(1))) > SHORT:
+            wove = None
+        known: list[Schedule] = [s for s in (tile, wove) if s is not None]
         return min((*known, clip), key=lambda s: s.cost())
+
+
+def _without(box: Box, shared: str) -> Box:
+    """A box inside a loop over one of its indices."""
+    return replace(box, free={f: e for f, e in box.free.items() if f != shared})
 
 
 def outermost(out: Access, free: Mapping[str, int], terms: Sequence[Term], cut: Sequence[Box]) -> str:

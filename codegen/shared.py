@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codegen.artefact import Artefact
-from codegen.errors import BuildError
 from codegen.forked import forked
 from codegen.literals import reached
 from codegen.record import Check
-from codegen.rig import Rig
+from codegen.rig import Rig, check_bits
 
 Array = NDArray[Any]
 RUNS = 8
@@ -36,7 +35,7 @@ def check_threads(artefact: Artefact, rig: Rig, rng: np.random.Generator) -> Che
     alone = _alone(rig, data)
     for _ in range(RUNS):
         rig.poison()
-        _compare(rig, alone, rig.run(data))
+        check_bits(f"kernel {rig.kernel} gives another result on several threads", alone, rig.run(data))
     return Check(
         rig.kernel,
         "threads",
@@ -54,16 +53,3 @@ def _alone(rig: Rig, data: dict[str, Array]) -> Array:
         return rig.run(data).copy()
     finally:
         rig.module.on_one_thread(forked())
-
-
-def _compare(rig: Rig, alone: Array, found: Array) -> None:
-    bits = [a.view(f"u{a.itemsize}") for a in (alone, np.ascontiguousarray(found))]
-    wrong = np.flatnonzero(bits[0] != bits[1])
-    if wrong.size:
-        first = int(wrong[0])
-        raise BuildError(
-            f"kernel {rig.kernel} gives another result on several threads",
-            where=f"entry {first} ({wrong.size} of {alone.size} entries differ)",
-            expected=str(alone[first]),
-            got=str(found[first]),
-        )

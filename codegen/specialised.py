@@ -13,7 +13,7 @@ from codegen.loops import Buffer, Comment, Kernel, Part, Pointer, Statement
 from codegen.opening import Helpers, beneath
 from codegen.schedules.families import plans, plans_of_phases
 from codegen.schedules.nest import Function, Target
-from codegen.schedules.planned import Plan, Room
+from codegen.schedules.planned import Plan, Room, order_of
 from codegen.schedules.problem import Contraction
 from codegen.stage import zeros
 from derive.claim import Claim
@@ -33,10 +33,11 @@ MOST_WORKSPACE = 2**28
 
 @dataclass(frozen=True)
 class Candidate:
-    """A kernel and the cycles that the model expects of it."""
+    """A kernel, the cycles that the model expects of it, and what decides the order of its additions."""
 
     kernel: Kernel
     cost: float
+    order: tuple[object, ...] = ()
 
 
 def candidates(name: str, key: str, claim: Claim, helpers: Helpers, target: Target) -> list[Candidate]:
@@ -85,7 +86,11 @@ def _ranked(
 ) -> list[Candidate]:
     """The kernels of all choices of plans, cheapest first by the model."""
     found = [
-        Candidate(_kernel(name, claim, helpers, target, problems, chosen), sum(p.cost() for p in chosen))
+        Candidate(
+            _kernel(name, claim, helpers, target, problems, chosen),
+            sum(p.cost() for p in chosen),
+            tuple(order_of(p) for p in chosen),
+        )
         for chosen in _choices(problems, target)
     ]
     fitting = [c for c in found if c.kernel.workspace <= MOST_WORKSPACE]
@@ -98,9 +103,16 @@ def _choices(problems: tuple[Contraction, ...], target: Target) -> Iterator[tupl
         yield from ((plan,) for plan in plans(problems[0], target))
         return
     yield from ((plan,) for plan in plans_of_phases(problems, target))
-    each = [min(plans(p, target), key=lambda plan: plan.cost(), default=None) for p in problems]
-    if all(each):
-        yield tuple(plan for plan in each if plan is not None)
+    for packs in (False, True):
+        each = [_cheapest(p, target, packs) for p in problems]
+        if all(each):
+            yield tuple(plan for plan in each if plan is not None)
+
+
+def _cheapest(problem: Contraction, target: Target, packs: bool) -> Plan | None:
+    """The cheapest plan that packs its weight, or that does not: all parts of a kernel are given the same."""
+    found = (p for p in plans(problem, target) if any(s.packed for s in p.scratch()) == packs)
+    return min(found, key=lambda plan: plan.cost(), default=None)
 
 
 def _kernel(

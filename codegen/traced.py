@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from codegen import compile
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
 from codegen.marked import Sequences
@@ -21,6 +17,7 @@ from codegen.plan import Plan, plan_of
 from codegen.record import Check
 from codegen.rig import Marks, Rig
 from codegen.trace import Tracer
+from codegen.variants import copied
 from derive.errors import LimitError
 
 ELEMENT = "BF_ELEMENT_TRACE"
@@ -41,7 +38,7 @@ def check_traces(
     """
     module = artefact.load_variant((ELEMENT,))
     lanes = _lanes(plans)
-    modules = [module, *(_copy(module) for _ in lanes[1:])]
+    modules = [module, *(copied(module) for _ in lanes[1:])]
     with ThreadPoolExecutor(len(lanes)) as pool:
         jobs = [
             pool.submit(_lane, artefact, m, {k: plans[k] for k in lane}, runs)
@@ -72,15 +69,6 @@ def _lanes(plans: Mapping[str, Plan]) -> list[list[str]]:
     for kernel in sorted(work, key=lambda k: -work[k]):
         min(lanes, key=lambda lane: sum(work[k] for k in lane)).append(kernel)
     return [sorted(lane, key=list(plans).index) for lane in lanes if lane]
-
-
-def _copy(module: ModuleType) -> ModuleType:
-    """The same compiled file loaded once more, with a state of its own."""
-    assert module.__file__ is not None
-    with tempfile.TemporaryDirectory(prefix="backflip-") as folder:
-        there = Path(folder) / Path(module.__file__).name
-        shutil.copyfile(module.__file__, there)
-        return compile.load(module.__name__, there)
 
 
 def _lane(artefact: Artefact, module: ModuleType, plans: Mapping[str, Plan], runs: int) -> dict[str, Traced]:

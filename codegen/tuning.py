@@ -50,10 +50,17 @@ class Tried:
 
 @dataclass(frozen=True)
 class Choice:
-    """A kernel, why it was taken, and the others."""
+    """A kernel, why it was taken, and the others.
+
+    Attributes:
+        number: of the candidate, in the order of the model.
+        order: of its additions.
+    """
 
     kernel: Kernel
     tried: tuple[Tried, ...]
+    number: int = 0
+    order: tuple[object, ...] = ()
 
     @property
     def said(self) -> str:
@@ -88,11 +95,32 @@ def choose(ranked: Mapping[str, Sequence[Candidate]], isa: Isa, dtype: str, *, t
             at += len(found)
             order = sorted(range(len(found)), key=own.__getitem__)
             listed = [Tried(_note(found[i]), found[i].cost, own[i]) for i in order]
-            choices.append(Choice(found[order[0]].kernel, tuple(listed)))
+            choices.append(_taken(found, order[0], listed))
         else:
             listed = [Tried(_note(c), c.cost, None) for c in ranked[key]]
-            choices.append(Choice(found[0].kernel, tuple(listed)))
+            choices.append(_taken(found, 0, listed))
     return choices
+
+
+def _taken(found: Sequence[Candidate], number: int, listed: Sequence[Tried]) -> Choice:
+    return Choice(found[number].kernel, tuple(listed), number, found[number].order)
+
+
+def again(found: Sequence[Candidate], number: int, listed: Sequence[Tried]) -> Choice | None:
+    """An earlier choice among the same candidates; None where they are not the same."""
+    notes = {_note(c) for c in found}
+    same = number < len(found) and listed and _note(found[number]) == listed[0].note
+    return _taken(found, number, listed) if same and all(t.note in notes for t in listed) else None
+
+
+def shared(choice: Choice, found: Sequence[Candidate]) -> Choice:
+    """The choice for several threads: of the candidates that add in its order the cheapest.
+
+    A schedule is chosen without regard to threads, so that a result has the same bits on any number of them.
+    Where no candidate adds in that order, the kernel stays on one thread.
+    """
+    same = [c for c in found if c.order == choice.order]
+    return replace(choice, kernel=min(same, key=lambda c: c.cost).kernel) if same else choice
 
 
 def _note(candidate: Candidate) -> str:

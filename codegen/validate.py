@@ -51,7 +51,7 @@ from codegen.numeric import check_integers, check_uint64, degree
 from codegen.packed import check_packed
 from codegen.permitted import check_permitted
 from codegen.plan import Plan, plan_of
-from codegen.rational import check_rational
+from codegen.rational import check_rational_classes, check_rational_shipped
 from codegen.rational_tables import check_tables
 from codegen.real import check_reals
 from codegen.record import Check, ValidationRecord
@@ -97,11 +97,14 @@ def validate(artefact: Artefact, level: str = "fast", seed: int | None = None) -
     rational = rational_kernels(artefact.pyx_text, exactly)
     with one_thread(), ThreadPoolExecutor(1) as beside:
         others = [kernel for kernel in artefact.equations if kernel not in rational]
-        classes = beside.submit(_class_builds, artefact, level, rng.spawn(1)[0], marks, others, exactly)
+        first, second = rng.spawn(2)
+        classes = beside.submit(_class_builds, artefact, level, first, marks, others, exactly)
+        formulas = beside.submit(_rational_classes, artefact, level, second, marks, rational)
         checks += _shipped(artefact, level, rng, rational)
+        rounded = {kernel: check_rational_shipped(artefact, kernel, rng) for kernel in rational}
         checks += classes.result()
-    for kernel in rational:
-        checks += check_rational(artefact, kernel, level, rng, marks)
+        for kernel, found in formulas.result().items():
+            checks += [rounded[kernel], *found]
     checks += _ways(artefact, rng)
     if level == "exact":
         checks += check_marks(artefact, marks)
@@ -134,9 +137,19 @@ def _class_builds(
     ]
 
 
+def _rational_classes(
+    artefact: Artefact, level: str, rng: np.random.Generator, marks: Sequences, kernels: Sequence[str]
+) -> dict[str, list[Check]]:
+    """The kernels with rational constants as other elements run them, in modules that the others leave."""
+    return {kernel: list(check_rational_classes(artefact, kernel, level, rng, marks)) for kernel in kernels}
+
+
 def _lexical(artefact: Artefact, exactly: Sequence[str]) -> Check:
     functions = gate(artefact.pyx_text)
-    check_permitted(artefact.pyx_text, artefact.equations, exactly, _facts(artefact))
+    tables = {name for own in artefact.constants.values() for name in own}
+    tables |= artefact.layer.tables(artefact.shape).keys() if artefact.layer is not None else set()
+    of_layer = _facts(artefact), artefact.operand_order, tables
+    check_permitted(artefact.pyx_text, artefact.equations, exactly, *of_layer)
     return Check(
         "text",
         "lexical",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -90,3 +92,12 @@ def agree(where: str, module: ModuleType, wanted: dict[str, object]) -> None:
                 got=str(said),
                 mend="build it again",
             )
+
+
+def copied(module: ModuleType) -> ModuleType:
+    """The same compiled file loaded once more, with a state of its own, to be run beside the first."""
+    assert module.__file__ is not None
+    with tempfile.TemporaryDirectory(prefix="backflip-") as folder:
+        there = Path(folder) / Path(module.__file__).name
+        shutil.copyfile(module.__file__, there)
+        return compile.load(module.__name__, there)

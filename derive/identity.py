@@ -6,10 +6,10 @@ the same coefficients. `document.checked` prints it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import product
 from typing import ClassVar
 
 from derive.errors import ProofError
@@ -29,12 +29,10 @@ class Met:
     taps: Combination
     entries: Combination
 
-    def polynomial(self) -> Counter[tuple[str, str]]:
-        found: Counter[tuple[str, str]] = Counter()
-        for tap, one in self.taps.items():
-            for entry, other in self.entries.items():
-                found[tap, entry] += self.scale * one * other  # type: ignore[assignment]
-        return found
+    def polynomial(self) -> dict[tuple[str, str], Fraction]:
+        """What each product of a tap and an entry is multiplied by."""
+        pairs = product(self.taps.items(), self.entries.items())
+        return {(tap, entry): self.scale * one * other for (tap, one), (entry, other) in pairs}
 
     def node(self) -> tuple[bool, Node]:
         """(is negative, the product without its sign)."""
@@ -66,11 +64,11 @@ class Formula:
 
     def polynomial(self) -> dict[tuple[str, str], Fraction]:
         """What each product of a tap and an entry is multiplied by, where that is not 0."""
-        total: Counter[tuple[str, str]] = Counter()
+        total: dict[tuple[str, str], Fraction] = {}
         for term in self.terms:
             for key, value in term.polynomial().items():
-                total[key] += value
-        return {key: Fraction(value) for key, value in total.items() if value}
+                total[key] = total.get(key, Fraction(0)) + value
+        return {key: value for key, value in total.items() if value}
 
     def node(self) -> Node:
         nodes = tuple(t.node() for t in self.terms if t.scale)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 
 from codegen import build, compile
 from codegen.artefact import SHIPPED_ELEMENT
-from codegen.assembly import Found, looked_at, said
+from codegen.assembly import Expected, Found, expected, looked_at, said
 from codegen.compile import ISAS
 from codegen.loops import Assign, Buffer, Call, Do, Kernel, Loop, Pointer
 from codegen.produce import Request, module_source
@@ -46,17 +48,20 @@ MORE = [
 ]
 
 
-def compiled(text: str, kernels: list[str], folder: Path, isa: str, dtype: str) -> dict[str, Found]:
+Wanted = Mapping[str, Expected]
+
+
+def compiled(text: str, wanted: Wanted, folder: Path, isa: str, dtype: str) -> dict[str, Found]:
     """The machine code of a text's kernels; it is not run, so that any instruction set will do."""
     (folder / "kernel.pyx").write_text(text)
-    return of_c(compile.to_c(folder / "kernel.pyx", "backflip_looked_at"), text, kernels, isa, dtype)
+    return of_c(compile.to_c(folder / "kernel.pyx", "backflip_looked_at"), wanted, isa, dtype)
 
 
-def of_c(c_path: Path, text: str, kernels: list[str], isa: str, dtype: str = "float32") -> dict[str, Found]:
+def of_c(c_path: Path, wanted: Wanted, isa: str, dtype: str = "float32") -> dict[str, Found]:
     target = c_path.with_name("module.so")
     lanes = ISAS[isa].lanes(dtype)
     compile.to_binary(c_path, target, ISAS[isa], (SHIPPED_ELEMENT[dtype], f"BF_LANES={lanes}"))
-    return looked_at(target, text, kernels, "fma" in ISAS[isa].needs)
+    return looked_at(target, wanted, "fma" in ISAS[isa].needs)
 
 
 def of_layer(spelled: str, shape: tuple[int, ...], isa: str, dtype: str, folder: Path) -> dict[str, Found]:
@@ -65,7 +70,7 @@ def of_layer(spelled: str, shape: tuple[int, ...], isa: str, dtype: str, folder:
     wanted = ("output", *(o.name for o in layer.operands(shape) if o.differentiable))
     request = Request(layer, shape, dtype, wanted, "fast", ISAS[isa])
     text, known, _ = module_source(request)
-    return compiled(text, list(known["operand_order"]), folder, isa, dtype)
+    return compiled(text, known["expected"], folder, isa, dtype)
 
 
 def hold(found: dict[str, Found]) -> None:
@@ -104,23 +109,25 @@ def many(accumulators: int, lanes: int, title: str) -> Kernel:
     return Kernel(title, out, (x, w), (), (*start, Loop("t", 0, STEPS, 1, (*loads, *both)), *stores))
 
 
+Sums = tuple[Path, Wanted, str]
 FITS, TOO_MANY = {"avx512": 28, "avx2": 12}, {"avx512": 40, "avx2": 20}
 
 
 @pytest.fixture(scope="module", params=["avx512", "avx2"])
-def sums(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """The C file of two kernels, one with sums for all registers and one with more; its text; the set."""
+def sums(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Sums:
+    """The C file of two kernels, one with sums for all registers and one with more; they; the set."""
     isa = request.param
     lanes = ISAS[isa].lanes("float32")
     kernels = [many(FITS[isa], lanes, "fits"), many(TOO_MANY[isa], lanes, "spills")]
-    text, folder = module_text("sums", (), kernels), tmp_path_factory.mktemp(isa)
-    (folder / "kernel.pyx").write_text(text)
-    return compile.to_c(folder / "kernel.pyx", "backflip_sums"), text, isa
+    folder = tmp_path_factory.mktemp(isa)
+    (folder / "kernel.pyx").write_text(module_text("sums", (), kernels))
+    c_path = compile.to_c(folder / "kernel.pyx", "backflip_sums")
+    return c_path, {k.name: expected(k) for k in kernels}, isa
 
 
-def test_too_many_accumulators_spill(sums: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    c_path, text, isa = sums
-    found = of_c(c_path, text, ["fits", "spills"], isa)
+def test_too_many_accumulators_spill(sums: Sums, monkeypatch: pytest.MonkeyPatch) -> None:
+    c_path, wanted, isa = sums
+    found = of_c(c_path, wanted, isa)
     fits, spills = found["fits"], found["spills"]
     assert fits.products == fits.written == FITS[isa] and fits.hot == ((FITS[isa], FITS[isa]),)
     assert not fits.faults and not fits.spills
@@ -130,19 +137,49 @@ def test_too_many_accumulators_spill(sums: tuple[Path, str, str], monkeypatch: p
     assert fits.faults == [f"a loop of {fits.largest_loop:,} bytes"]
 
 
-def test_products_that_are_missing(sums: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_that_are_missing(sums: Sums, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the C standard's letter gcc fuses nothing; the text is the same."""
-    c_path, text, isa = sums
+    c_path, wanted, isa = sums
     flags = ["-std=c11" if f == "-std=gnu11" else f for f in compile.BASE_FLAGS if "contract" not in f]
     monkeypatch.setattr(compile, "BASE_FLAGS", tuple(flags))
-    found = of_c(c_path, text, ["fits"], isa)["fits"]
+    found = of_c(c_path, wanted, isa)["fits"]
     assert (found.products, found.written) == (0, FITS[isa])
     assert found.faults == [f"0 products of {FITS[isa]}"]
 
 
+def test_a_function_that_two_kernels_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of equal functions gcc keeps one, which the other kernel calls: both have its products."""
+    lanes = ISAS["avx512"].lanes("float32")
+    kernels = [many(FITS["avx512"], lanes, title) for title in ("one", "two")]
+    wanted = {k.name: expected(k) for k in kernels}
+    (tmp_path / "kernel.pyx").write_text(module_text("twins", (), kernels))
+    found = of_c(compile.to_c(tmp_path / "kernel.pyx", "backflip_twins"), wanted, "avx512")
+    assert not found["one"].faults and not found["two"].faults
+    assert found["one"].hot == found["two"].hot == ((FITS["avx512"], FITS["avx512"]),)
+    monkeypatch.setattr("codegen.assembly._KERNEL", re.compile("nothing is called so"))
+    alone = looked_at(tmp_path / "module.so", wanted, True)
+    assert [f.products for f in alone.values()].count(0) == 1
+
+
+def test_what_is_expected_is_counted_in_the_loops() -> None:
+    """A text that lost products is not what sets the count: the kernel's own loops do."""
+    whole = expected(many(6, 16, "whole"))
+    assert whole == Expected(frozenset({"bf_whole", "run_whole"}), 6, (6,))
+    assert expected(many(7, 16, "whole")).products == 7
+
+
+def test_text_that_lost_a_product(tmp_path: Path) -> None:
+    """One product left out where the text was written is missed in the machine code."""
+    kernel = many(FITS["avx512"], 16, "whole")
+    text = module_text("lost", (), [kernel])
+    line = next(line for line in text.splitlines(True) if "y_3 = v_fma(" in line)
+    found = compiled(text.replace(line, ""), {"whole": expected(kernel)}, tmp_path, "avx512", "float32")
+    assert found["whole"].faults == [f"{FITS['avx512'] - 1} products of {FITS['avx512']}"]
+
+
 def test_without_objdump_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert looked_at(Path("none"), "", ["output"], True) == {}
+    assert looked_at(Path("none"), {}, True) == {}
     assert "was not looked at" in said({}, 1000)
 
 
@@ -170,6 +207,7 @@ def test_products_by_constants_are_not_counted(tmp_path: Path) -> None:
     real = Assign("y_2", Call("v_fma", ("y_0", "y_1", "b")))
     stores = tuple(Do(Call("v_store", (Pointer(out, Form.of(16 * i)), f"y_{i}"))) for i in range(3))
     body = (Assign("half", half), Assign("minus", minus), *loads, *sums, real, *stores)
-    text = module_text("halves", (), [Kernel("output", out, (x, w), (), body)])
-    found = compiled(text, ["output"], tmp_path, "avx512", "float32")["output"]
+    kernel = Kernel("output", out, (x, w), (), body)
+    text = module_text("halves", (), [kernel])
+    found = compiled(text, {"output": expected(kernel)}, tmp_path, "avx512", "float32")["output"]
     assert text.count("v_fma(") == 4 and found.written == 1 <= found.products and not found.faults

@@ -276,3 +276,21 @@ def test_every_layer(number: int) -> None:
         request_of(parse_layer(text), shape, "float32", ("native", "portable")[number % 2], "fast")
     )
     assert {"rebuild", "asan", "field", "marks"} <= {c.method for c in record.checks}
+
+
+SHARED = (
+    ("Conv2d(96, 96, 3, padding=1, groups=96)", (1, 96, 56, 56), "strict"),
+    ("Conv2d(96, 96, 3, stride=2, padding=1, groups=96)", (4, 96, 56, 56), "strict"),
+    ("Conv2d(16, 32, 3, padding=1)", (1, 16, 32, 32), "relaxed"),
+    ("Conv2d(16, 32, 3, padding=1)", (2, 16, 30, 30), "strict"),
+    ("Linear(256, 128)", (64, 256), "strict"),
+)
+"""Layers of so many products that threads share them: ROLLING, WINOGRAD, direct, matrix products."""
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize(("text", "shape", "accuracy"), SHARED, ids=str)
+def test_kernels_that_threads_share(text: str, shape: tuple[int, ...], accuracy: str) -> None:
+    record = audit(request_of(parse_layer(text), shape, "float32", "native", "fast", 2, accuracy))
+    assert {"rebuild", "asan", "threads"} <= {c.method for c in record.checks}
+    assert {c.facts["threads"] for c in record.checks if c.method == "threads"} == {2}

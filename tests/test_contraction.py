@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 from contraction_values import whole
 from evaluate import Evaluator, draw
 
-from codegen import joined
+from codegen import joined, specialised
 from codegen.contraction import contractions
+from codegen.loops import Kernel, Part
 from codegen.produce import claims_of
+from codegen.schedules.nest import Target
+from codegen.targets.cython.parts import buffers, packed_count, packs_weight
 from derive.spelling import parse_layer
 
 CASES = [
@@ -90,3 +94,21 @@ def test_the_evaluator_of_contractions_sees_a_wrong_one() -> None:
             problem, axes=(wrong,), weight=replace(problem.weight, base=2 if wrong.tap_step < 0 else 0)
         )
         assert whole((moved,), flat).tolist() != good
+
+
+def reads_both(kernel: Kernel) -> bool:
+    """Whether a part reads the weight as it is in a kernel whose parts are given a packed one."""
+    parts = [s for s in kernel.body if isinstance(s, Part) and not packs_weight(s)]
+    return packed_count(kernel) > 0 and any("weight" in buffers((p,)) for p in parts)
+
+
+def test_phases_that_pack_and_phases_that_do_not_are_not_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, shape = parse_layer("Conv2d(8, 16, 3, stride=2, padding=1)"), (1, 8, 15, 16)
+    claim = claims_of(layer, shape, ("input",))["input"]
+    helpers, target = {d.tensor.name: d for d in claim.setting.definitions}, Target(8, 12, 16)
+    found = specialised.candidates("grad_input", "input", claim, helpers, target)
+    assert len(found) > 1 and not any(reads_both(c.kernel) for c in found)
+    cheapest, turns = specialised._cheapest, count()
+    monkeypatch.setattr(specialised, "_cheapest", lambda p, t, packs: cheapest(p, t, next(turns) % 2 == 0))
+    found = specialised.candidates("grad_input", "input", claim, helpers, target)
+    assert any(reads_both(c.kernel) for c in found)

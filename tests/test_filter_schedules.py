@@ -12,10 +12,11 @@ import pytest
 from contraction_values import whole
 from planned_kernels import contraction_of, drawn, kernel_of, wrong
 
-from codegen.assembly import looked_at
+from codegen.assembly import expected, looked_at
 from codegen.compile import chosen_isa, to_c
 from codegen.loops import Assign, Call, Kernel, Limit, Part, Place, Pointer, Statement, statements
 from codegen.run import run
+from codegen.schedules import filter
 from codegen.schedules.filter import SUMMED, Filter, best_tile, mirrored, plans
 from codegen.schedules.filter_lines import Lines
 from codegen.schedules.filter_tiles import cut, cut_places, tiles
@@ -105,6 +106,33 @@ def test_blocks_of_places_are_added_up() -> None:
     assert wrong(plan, problem, 2) == []
 
 
+@pytest.mark.parametrize(
+    ("layer", "shape"), [("Conv2d(1, 2, 2)", (2, 1, 42, 8)), ("Conv1d(3, 5, 2)", (1, 3, 300))]
+)
+def test_many_blocks_are_added_up_in_groups(
+    layer: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last group is shorter; totals that groups are not added to, or sums that go on, are seen."""
+    monkeypatch.setattr(filter, "LONGEST", 7)
+    problem = contraction_of(layer, shape, "weight")
+
+    def grouped() -> list[Filter]:
+        return [p for p in plans(problem, Target(2, 12, 16)) if p.cut.group][:1]
+
+    found = grouped()
+    assert found and all(p.cut.cut == (p.cut.places, p.cut.group) for p in found)
+    assert any(-(-p.cut.blocked.extent // p.cut.rows) % p.cut.group for p in found)
+    assert [wrong(p, problem, 2) for p in found] == [[]] * len(found)
+    joined, cleared = filter.joined, filter.cleared
+    monkeypatch.setattr(filter, "joined", lambda *_: ())
+    assert all(wrong(p, problem, 2) for p in grouped())
+    monkeypatch.setattr(filter, "joined", joined)
+    monkeypatch.setattr(
+        filter, "cleared", lambda *given: cleared(*given) if given[0].name == "totals" else ()
+    )
+    assert all(wrong(p, problem, 2) for p in grouped())
+
+
 def mended(kernel: Kernel, change: dict[int, Statement]) -> Kernel:
     """The kernel with statements replaced by their identity."""
 
@@ -173,8 +201,8 @@ def test_compiled_kernels_are_exact_and_threads_change_no_bit(tmp_path: Path) ->
     pyx.write_text(module_text("tests", (), kernels), encoding="utf-8")
     variants = Variants("filters", to_c(pyx, "filters"), isa, target.lanes, 2)
     module = variants(("BF_ELEMENT_DOUBLE",))
-    binary, titles = variants.path(("BF_ELEMENT_DOUBLE",)), [k.name for k in kernels]
-    code = looked_at(binary, pyx.read_text(encoding="utf-8"), titles, "fma" in isa.needs)
+    wanted = {k.name: expected(k) for k in kernels}
+    code = looked_at(variants.path(("BF_ELEMENT_DOUBLE",)), wanted, "fma" in isa.needs)
     assert not [f.faults for f in code.values() if f.faults]
     rng = np.random.default_rng(5)
     for problem, one, two in zip(problems, kernels[::2], kernels[1::2], strict=True):

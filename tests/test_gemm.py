@@ -14,7 +14,7 @@ from contraction_values import whole
 from planned_kernels import contraction_of, drawn, kernel_of, wrong
 
 from codegen import compile
-from codegen.assembly import looked_at
+from codegen.assembly import expected, looked_at
 from codegen.compile import ISAS
 from codegen.run import run
 from codegen.schedules import gemm, gemm_store
@@ -83,7 +83,9 @@ def test_offered_plans_are_right_and_have_a_cost() -> None:
         for key in KEYS:
             problem = contraction_of(layer, shape, key)
             offered = list(plans(problem, SMALL))
-            assert offered and all(p.accuracy == "strict" and p.note() for p in offered)
+            strided = key == "weight" and problem.axes and problem.axes[0].stride > 1
+            tier = "relaxed" if strided else "strict"
+            assert offered and all(p.accuracy == tier and p.note() for p in offered)
             assert all(p.cost() >= problem.products / SMALL.lanes / 2 for p in offered)
             assert wrong(min(offered, key=lambda p: p.cost()), problem, SMALL.lanes) == []
 
@@ -159,15 +161,14 @@ def test_compiled_products(tmp_path: Path) -> None:
     module = variants(("BF_ELEMENT_DOUBLE",))
     for kernel, problem in zip(kernels, problems, strict=True):
         exact = drawn(kernel)
-        expected = whole((problem,), exact)
+        right = whole((problem,), exact)
         arrays = {n: np.array(v, np.float64) for n, v in exact.items()}
         out, workspace = np.zeros(kernel.out.count), np.full(kernel.workspace + 1, np.nan)
         getattr(module, f"call_{kernel.name}")(out, *(arrays[b.name] for b in kernel.operands), workspace)
-        assert np.array_equal(out, expected)
+        assert np.array_equal(out, right)
     if shutil.which("objdump"):
-        found = looked_at(
-            variants.path(("BF_ELEMENT_DOUBLE",)), text, [k.name for k in kernels], bool(chosen.needs)
-        )
+        wanted = {k.name: expected(k) for k in kernels}
+        found = looked_at(variants.path(("BF_ELEMENT_DOUBLE",)), wanted, bool(chosen.needs))
         assert all(not f.spills and not f.crowded for f in found.values()) or not chosen.needs, found
 
 

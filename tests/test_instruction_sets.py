@@ -14,8 +14,10 @@ from codegen.artefact import Artefact
 from codegen.bounded import check_bounded
 from codegen.compile import ISAS
 from codegen.errors import BuildError
+from codegen.literals import rational_kernels
 from codegen.numeric import check_integers
 from codegen.produce import Request, module_source, prepared
+from codegen.rational_shipped import bound_element, check_rounded
 from codegen.rig import Rig
 from codegen.validate import measured, products
 from derive.layers.base import Layer
@@ -36,12 +38,21 @@ FAMILIES = {
     "resampling": ('Upsample(scale_factor=2, mode="bilinear")', (1, 2, 5, 6)),
     "functions": ("GELU()", (3, 37)),
     "softmax": ("Softmax(1)", (3, 19)),
+    "cross entropy": ("CrossEntropyLoss()", (9, 20)),
+    "max pooling": ("MaxPool2d(2)", (1, 3, 8, 10)),
+    "few taps, many channels": ("Conv2d(16, 16, 3, padding=1)", (1, 16, 12, 13)),
 }
+RELAXED = ("few taps, many channels",)
+"""Asked for with accuracy "relaxed", for which the model takes Winograd's transforms at any size."""
 SAMPLE = ("a convolution", "functions")
 
 
 def wanted_of(layer: Layer, shape: tuple[int, ...]) -> tuple[str, ...]:
     return ("output", *(o.name for o in layer.operands(shape) if o.differentiable))
+
+
+def accuracy_of(family: str) -> str:
+    return "relaxed" if family in RELAXED else "strict"
 
 
 def layer_of(family: str) -> tuple[Layer, tuple[int, ...]]:
@@ -60,21 +71,25 @@ def test_here(family: str, isa: str, dtype: str) -> None:
     if not ISAS[isa].needs <= compile.cpu_features():
         pytest.skip(f"this CPU has no {isa}")
     layer, shape = layer_of(family)
-    assert build(layer, shape, isa=isa, dtype=dtype, tune=False).wrt
+    assert build(layer, shape, isa=isa, dtype=dtype, accuracy=accuracy_of(family), tune=False).wrt
 
 
 def on_arm(family: str, dtype: str, folder: Path) -> tuple[Artefact, Emulated]:
     layer, shape = layer_of(family)
-    request = Request(layer, shape, dtype, wanted_of(layer, shape), "fast", ISAS["portable"])
+    isa, accuracy = ISAS["portable"], accuracy_of(family)
+    request = Request(layer, shape, dtype, wanted_of(layer, shape), "fast", isa, accuracy=accuracy)
     text, known, _ = module_source(request)
     artefact, variants = prepared(request, text, known, folder)
     return artefact, emulated(variants.c_path, dtype, variants.lanes)
 
 
 def check_on_arm(artefact: Artefact, module: Emulated, kernel: str) -> None:
-    """Sums of products on whole numbers, to the bit; the others on real numbers, in their bound."""
+    """Sums of products on whole numbers, to the bit or within their roundings; the others on real numbers."""
     rig, rng = Rig(artefact, kernel, module, artefact.dtype), np.random.default_rng(0)  # type: ignore[arg-type]
-    if kernel in products(artefact):
+    if rational_kernels(artefact.pyx_text, [kernel]):
+        sized = artefact.load_variant(bound_element(artefact.dtype))
+        assert check_rounded(rig, Rig(artefact, kernel, sized, np.complex128), rng)
+    elif kernel in products(artefact):
         assert check_integers(rig, rng, 2)
     else:
         assert check_bounded(artefact, rig, rng, measured(artefact.dtype))

@@ -16,7 +16,7 @@ from command import backflip
 from codegen import build, cache, compile, load
 from codegen.errors import BuildError
 from codegen.produce import Request, produce
-from codegen.record import Check, ValidationRecord
+from codegen.record import ValidationRecord
 from codegen.variants import agree
 from derive.layers.conv import Conv2d
 from derive.layers.normalisation import BatchNorm1d
@@ -265,24 +265,6 @@ def test_the_time_is_told_and_enters_no_key(kept: Path) -> None:
     assert made <= set(proof) and all(c["claim"] and c["bound"] for c in proof["validation"]["checks"])
     request = Request(LAYER, SHAPE, "float32", ("output",), "fast", compile.chosen_isa("native"))
     assert produce(request).path == kept and at not in (kept / cache.RECORD).read_text()
-
-
-def test_checks_are_said_together_where_the_words_are_the_same() -> None:
-    checks = [
-        Check(kernel, "trace", f"each of {n} entries, (at most {n}) of ({n} in all), f({n})", "deterministic")
-        for kernel, n in (("output", 3), ("grad_input", 5))
-    ]
-    checks.insert(1, Check("output", "real", "one two", "none"))
-    record = ValidationRecord("fast", "float32", 8, 1, 0.5, tuple(checks), "now")
-    assert record.lines() == [
-        "checked at level fast, now, in 0.5 s, random seed 1:",
-        "  trace     output, grad_input",
-        "            each of 3|5 entries, (at most 3|5) of (3|5 in all), f(3)|f(5)",
-        "            bound: deterministic",
-        "  real      output",
-        "            one two",
-        "            bound: none",
-    ]
 
 
 @pytest.mark.parametrize(

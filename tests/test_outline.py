@@ -1,4 +1,4 @@
-"""Attacks from around kernels, from inside comments, and by choices that no check would see; all refused."""
+"""Attacks from around kernels, from inside comments and lines; refused. By what is compared: test_choices."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ import pytest
 
 from codegen.compile import chosen_isa
 from codegen.errors import BuildError
-from codegen.facts import facts_of
 from codegen.lexical import gate
-from codegen.permitted import check_permitted
 from codegen.produce import Request, module_source, prepared
 from codegen.rig import Rig
 from codegen.validate import validate
@@ -60,6 +58,10 @@ HIDDEN = {
         "    if 0 == 1:\n        o_h = 0\n    elif 1 == 1:\n        k = 0\n    else:\n        o_h = 1\n",
     ),
     "a name of an empty loop": (START, "    for o_h in range(0):\n        pass\n"),
+    "a block within a line": (START, "    if 0 == 1: o_h = 0\n" + START),
+    "a choice within a line": (START, START + "    o_h = 0 if o_h == 0 else 1\n"),
+    "an element handed on": (ENTRY, "\n\ncdef void bf_more(E x, E* out) noexcept nogil:\n    pass" + ENTRY),
+    "a vector given back": (ENTRY, "\n\ncdef V bf_more(E* out) noexcept nogil:\n    return v_zero()" + ENTRY),
     "an operand that may be written": ("(E* out, const E* input,", "(E* out, E* input,"),
     "an operation as a name": ("    cdef V each", "    cdef V v_fma, each"),
 }
@@ -112,38 +114,3 @@ def test_a_choice_in_a_sum_of_products(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match="that its equation does not need") as refusal:
         validate(art)
     assert refusal.value.got == "v_choose, v_index, v_same"
-
-
-PICKED = "        v1_14 = v_choose(v1_12, v1_11, v1_8)\n"
-"""A code chosen: v1_12 is the flag, v1_14 then the code, v1_13 the best, v1_10 an entry, v1_11 a place."""
-CHOICES = {
-    "an entry's value": "v1_12 = v_same(v1_13, v1_11)",
-    "a number as an entry": "v1_12 = v_larger(v1_14, v1_11, v1_13)",
-    "an entry as a code": "v1_12 = v_larger(v1_13, v1_13, v1_10)",
-    "an entry as a flag": "v1_13 = v_choose(v1_10, v1_13, v1_10)",
-    "what has no name": "v1_13 = v_choose(v_same(v1_14, v1_11), v1_13, v1_13)",
-    "a flag that was an entry": "v1_12 = v_load(input)",
-    "a code chosen among entries": "v1_14 = v_choose(v1_12, v1_13, v1_14)",
-    "an entry chosen among codes": "v1_13 = v_choose(v1_12, v1_11, v1_13)",
-    "a number for an entry": "v1_13 = v_choose(v1_12, v1_13, v1_11)",
-    "a number given later": "v1_13 = v_index(12345, 0)",
-    "a number in a sum": "v1_13 = v_add(v1_11, v1_10)",
-    "a number of two": "v1_13 = v_rational(12345, 2)",
-    "a number without a name": "v1_12 = v_larger(v1_5, v_index(12345, 0), v1_13)",
-    "a number by way of memory": "v_store(indices, v1_11)\n        v1_13 = v_load(indices)",
-}
-
-
-@pytest.mark.parametrize("what", CHOICES)
-def test_a_choice_by_an_entry_s_own_value(what: str) -> None:
-    """In text that does select, nothing may hang on what an entry is, only on which one is larger."""
-    asked = request("MaxPool2d(3, stride=2)", (1, 1, 7, 7))
-    text, known, _ = module_source(asked)
-    text = text.replace(DECLARED, "    V v_same(V, V)\n    V v_rational(int, int)\n" + DECLARED, 1)
-    facts = facts_of(asked.layer, asked.shape)
-    check_permitted(text, known["equations"], [], facts)
-    assert text.count(PICKED) == 1
-    wrong = text.replace(PICKED, f"{PICKED}{' ' * 8}{CHOICES[what]}\n", 1)
-    assert gate(wrong)
-    with pytest.raises(BuildError, match="codes compared with codes"):
-        check_permitted(wrong, known["equations"], [], facts)

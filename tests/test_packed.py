@@ -94,9 +94,13 @@ def test_packed_weights_give_the_same_bits(sound: Kernel, given: tuple[Array, Ar
 
 
 def test_only_what_was_packed_is_read(sound: Kernel, given: tuple[Array, Array]) -> None:
-    """The packed array is what counts, on the quick way and the slow one, not the snapshot beside it."""
+    """The packed array is what counts, on the quick way and the slow one; nobody changes it by mistake."""
     x, w = given
     packed = sound.pack_weights(w)
+    for array in packed[1:]:
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 0
+    packed[2].flags.writeable = True
     packed[2][:] = 0
     assert (sound.forward(x, packed) == 0).all() and (Kernel.forward(sound, x, packed) == 0).all()
 

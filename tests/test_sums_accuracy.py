@@ -20,7 +20,7 @@ from codegen.artefact import SHIPPED_ELEMENT
 from codegen.compile import chosen_isa
 from codegen.loops import Kernel
 from codegen.produce import claims_of
-from codegen.schedules import direct_bands, direct_flat, filter
+from codegen.schedules import direct_bands, direct_flat, filter, peers, pointwise
 from codegen.schedules.direct_sums import Blocks
 from codegen.schedules.nest import Target
 from codegen.schedules.problem import Contraction
@@ -46,6 +46,10 @@ DIRECT: tuple[Case, ...] = (
 )
 FILTER: Case = ("FILTER", "Conv2d(3, 16, 3, padding=1, bias=False)", (1, 3, 32, 32), "weight")
 GEMM: Case = ("GEMM", "Conv2d(512, 48, 1, bias=False)", (1, 512, 8, 8), "output")
+TAP_BY_TAP: Case = ("", "Conv2d(16, 16, 3, padding=1, bias=False)", (1, 16, 32, 32), "input")
+"""The first plan of all: PyTorch adds up tap by tap, of which Winograd's F(2,3) is no match."""
+LINE_BY_LINE: Case = ("FILTER", "Conv2d(112, 16, 3, padding=1, bias=False)", (1, 112, 14, 14), "weight")
+"""PyTorch adds up line by line."""
 FURTHER: tuple[Case, ...] = (
     ("FLAT", "Conv2d(1, 6, 5, padding=2)", (1, 1, 28, 28), "output"),
     ("FLAT", "Conv2d(1, 6, 5, padding=2)", (1, 1, 28, 28), "input"),
@@ -148,7 +152,7 @@ def kept(cases: Sequence[Case], folder: Path) -> list[Case]:
 
 
 def test_strict_kernels_round_no_more_than_pytorch(tmp_path: Path, single: None) -> None:
-    cases = [*DIRECT, FILTER, GEMM]
+    cases = [*DIRECT, FILTER, GEMM, TAP_BY_TAP, LINE_BY_LINE]
     assert kept(cases, tmp_path) == cases
 
 
@@ -162,7 +166,11 @@ def test_one_long_sum_would_break_the_promise(
         monkeypatch.setattr(module, "blocks_of", whole)
     monkeypatch.setattr(filter, "LONGEST", 1024)
     monkeypatch.setattr(filter, "NEAR", 2**20)
-    assert kept([DIRECT[1], DIRECT[3], FILTER], tmp_path) == []
+    monkeypatch.setattr(pointwise, "LONGEST", 4096)
+    monkeypatch.setattr(pointwise, "NEAREST", (2**20,))
+    for name in ("keeps", "keeps_fast"):
+        monkeypatch.setattr(peers, name, lambda *_: True)
+    assert kept([DIRECT[1], DIRECT[3], FILTER, GEMM, TAP_BY_TAP, LINE_BY_LINE], tmp_path) == []
 
 
 @pytest.mark.sweep

@@ -80,7 +80,11 @@ def _done(group: list[Planned], store: Store, options: argparse.Namespace) -> in
 
 
 def _tried(call: Callable[..., Any], *given: Any) -> Any:
-    """What a call gives; None where it fails, with the reason said."""
+    """What a call gives; None where it fails, with the reason said.
+
+    Of other people's libraries any exception may come. It costs the row and the exit code, not the hours
+    of the rows after it; interrupts and exits pass.
+    """
     try:
         return call(*given)
     except BackflipError as fault:

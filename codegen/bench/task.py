@@ -53,6 +53,15 @@ class Geometry:
     extra: tuple[int, ...] = ()
 
 
+def kind_of(layer: Layer) -> str:
+    """The family of a layer, a key of KINDS. Raises LayerError on a layer that no peer is asked for."""
+    for title, classes in KINDS.items():
+        if isinstance(layer, classes) and not isinstance(layer, NOT_THESE):
+            return title
+    listed = ", ".join(c.__name__ for classes in KINDS.values() for c in classes)
+    raise LayerError("no peer is known for this layer", where=repr(layer), expected=listed)
+
+
 @dataclass(frozen=True)
 class Task:
     """One operation to measure.
@@ -73,12 +82,8 @@ class Task:
 
     @property
     def kind(self) -> str:
-        """The family of the layer, a key of KINDS. Raises LayerError on a layer that no peer is asked for."""
-        for title, classes in KINDS.items():
-            if isinstance(self.layer, classes) and not isinstance(self.layer, NOT_THESE):
-                return title
-        listed = ", ".join(c.__name__ for classes in KINDS.values() for c in classes)
-        raise LayerError("no peer is known for this layer", where=repr(self.layer), expected=listed)
+        """The family of the layer, a key of KINDS. Raises LayerError as `kind_of`."""
+        return kind_of(self.layer)
 
     @property
     def wrt(self) -> str | None:
@@ -110,8 +115,8 @@ def _each(given: Any, rank: int) -> tuple[int, ...]:
 
 
 def operations(layer: Layer, shape: tuple[int, ...]) -> tuple[str, ...]:
-    """The operations that a layer has."""
-    if isinstance(layer, CrossEntropyLoss):
+    """The operations that a layer has. Raises LayerError as `kind_of`."""
+    if kind_of(layer) == "cross entropy":
         return ("forward and gradient",)
     weighted = any(o.name == "weight" for o in layer.operands(shape))
     return OPERATIONS[:3] if weighted else OPERATIONS[:2]

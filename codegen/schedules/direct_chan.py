@@ -23,7 +23,7 @@ from codegen.schedules.direct_sums import (
 )
 from codegen.schedules.direct_turns import kinds_of, parts_of, whole_images
 from codegen.schedules.nest import Target
-from codegen.schedules.planned import Room, Scratch
+from codegen.schedules.planned import PACKED, Room, Scratch
 from codegen.schedules.problem import Contraction
 
 SCATTER = 1.25
@@ -43,7 +43,7 @@ class Chan(Setup):
         return whole_images(self.image, self.first.batch, self.target.threads)
 
     def cost(self) -> float:
-        copies = self.image.cost + sum(p.cost for p in self.packings)
+        copies = self.image.cost + PACKED * sum(p.cost for p in self.packings)
         return copies + sum(self._job_cost(job) for job in self.jobs)
 
     def _job_cost(self, job: Job) -> float:

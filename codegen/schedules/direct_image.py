@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from math import prod
 
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Part, Place, Pointer, Statement
-from codegen.schedules.direct_words import parted, spread
+from codegen.schedules.direct_words import spread
 from codegen.schedules.planned import Room, Scratch
 from codegen.schedules.problem import Contraction, Operand
+from codegen.schedules.turns import parted
 from derive.index import Form, name
 
 MOVE = 3.0

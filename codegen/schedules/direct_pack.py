@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 from codegen.loops import Assign, Buffer, Call, Do, If, Loop, Part, Place, Pointer, Statement
 from codegen.schedules.direct_lines import Tap
-from codegen.schedules.direct_words import around, parted, spread, zero
+from codegen.schedules.direct_words import around, spread, zero
 from codegen.schedules.problem import Contraction
+from codegen.schedules.turns import parted
 from derive.index import Form, Within, Zero, name
 
 GATHER = 20.0
 """Cycles to gather a vector and store it."""
 BLOCK = 2.5
 """Cycles for each vector of a block that is transposed."""
+THIRD, BEYOND = 2**20, 5.0
+"""Elements packed that no cache but the last holds, and cycles for each vector of more."""
 FAR, AHEAD, LINE = 512, 4, 16
 """Elements between neighbours c that no machine foresees; how many c to look ahead; those of a cache line."""
 
@@ -82,11 +85,12 @@ class Packing:
     def cost(self) -> float:
         c, run = self.contraction, self.run
         vectors = self.count / self.lanes
+        beyond = BEYOND if self.count > THIRD else 0.0
         if not run or (run < self.lanes and not self._spare()):
             return vectors * GATHER
         if run < self.lanes:
-            return vectors * BLOCK * self.lanes / run + vectors * GATHER / c.ins
-        return vectors * BLOCK * -(-run // self.lanes) * self.lanes / run
+            return vectors * (BLOCK * self.lanes / run + GATHER / c.ins + beyond)
+        return vectors * (BLOCK * -(-run // self.lanes) * self.lanes / run + beyond)
 
     def part(self, title: str, weight: Buffer, packed: Buffer) -> Part:
         """The part that packs, a turn for each group and block."""

@@ -8,12 +8,13 @@ from math import prod
 
 from codegen.loops import Assign, Call, Limit, Loop, Place, Statement
 from codegen.schedules.direct_lines import Line
-from codegen.schedules.direct_words import around, parted
+from codegen.schedules.direct_words import around
 from codegen.schedules.problem import Contraction
+from codegen.schedules.turns import parted
 from derive.index import Form, Within, name
 
-LINK = 128
-"""Products of one block at most, where a block is more than one channel."""
+LINK = 144
+"""Products of one block at most, where it is more than one channel: peers' 16 channels of 3 by 3 taps."""
 LATENCY = 4.0
 """Cycles of a product; fewer accumulators than it hides leave units idle."""
 

@@ -8,9 +8,10 @@ from math import prod
 from codegen.loops import Loop, Part, Place, Statement
 from codegen.schedules.direct_image import Image, padding, planes
 from codegen.schedules.direct_lines import Job
-from codegen.schedules.direct_words import parted, spread
+from codegen.schedules.direct_words import spread
 from codegen.schedules.planned import Room
 from codegen.schedules.problem import Contraction
+from codegen.schedules.turns import parted
 from derive.index import Form, name
 
 Kinds = tuple[tuple[str, int], ...]

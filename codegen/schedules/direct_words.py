@@ -1,30 +1,11 @@
-"""Owns small words of direct schedules: an index parted into several, sums of forms, vectors of elements."""
+"""Owns small words of direct schedules: sums of forms, vectors of elements."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from codegen.loops import Assign, Buffer, Call, Do, Limit, Loop, Place, Pointer, Statement
+from codegen.loops import Assign, Buffer, Call, Do, Loop, Place, Pointer, Statement
 from derive.index import Form, name
-
-
-def parted(index: str, kinds: Sequence[tuple[str, int]]) -> tuple[Statement, ...]:
-    """The values of several names, the last the fastest, from one index over all of them."""
-    body: list[Statement] = []
-    left = name(index)
-    for number, (kind, count) in enumerate(kinds):
-        if count == 1:
-            body.append(Place(kind, Form()))
-            continue
-        rest = 1
-        for _, size in kinds[number + 1 :]:
-            rest *= size
-        if rest == 1:
-            body.append(Place(kind, left))
-        else:
-            body.append(Limit(kind, left, rest, 0, True))
-            left = left - name(kind) * rest
-    return tuple(body)
 
 
 def spread(steps: Mapping[str, int], base: int = 0) -> Form:

@@ -3,33 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 
+from codegen.schedules import direct, filter, pointwise, rolling, winograd
 from codegen.schedules.nest import Target
 from codegen.schedules.planned import Plan
 from codegen.schedules.problem import Contraction
 
 TIERS = ("strict", "balanced", "relaxed")
 """From the least rounding to the most."""
-NAMES = ("direct", "pointwise", "winograd", "filter", "rolling")
+FAMILIES = (direct.plans, pointwise.plans, winograd.plans, filter.plans, rolling.plans)
+TOGETHER = (direct.plans_of_phases, rolling.plans_of_phases)
+"""Families that take several contractions of one result at once."""
 
 
 def plans(contraction: Contraction, target: Target) -> Iterator[Plan]:
     """The plans for one contraction that keep the promise of the target's tier."""
-    for name in NAMES:
-        if find_spec(f"codegen.schedules.{name}") is not None:
-            family = import_module(f"codegen.schedules.{name}")
-            yield from (p for p in family.plans(contraction, target) if keeps(p, target))
+    for family in FAMILIES:
+        yield from (p for p in family(contraction, target) if keeps(p, target))
 
 
 def plans_of_phases(contractions: tuple[Contraction, ...], target: Target) -> Iterator[Plan]:
     """The plans that compute several contractions of one result together."""
-    for name in NAMES:
-        if find_spec(f"codegen.schedules.{name}") is not None:
-            family = import_module(f"codegen.schedules.{name}")
-            if hasattr(family, "plans_of_phases"):
-                yield from (p for p in family.plans_of_phases(contractions, target) if keeps(p, target))
+    for family in TOGETHER:
+        yield from (p for p in family(contractions, target) if keeps(p, target))
 
 
 def keeps(plan: Plan, target: Target) -> bool:

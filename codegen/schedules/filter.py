@@ -7,6 +7,7 @@ So no sum runs across lanes, and a stride costs nothing. Where channels c fill v
 is 1, image and out change places, and k here means c. Sums go through blocks of places to a second level
 in memory, which bounds their error and keeps what is read near. A turn is a group of vectors k and a few
 channels c for the whole batch: shared out over threads, every entry is added up in one order.
+Blocks are as long as they may be for errors no larger than peers' (`peers`); many are added up in groups.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 
-from codegen.loops import Loop, Part, Place, Statement
-from codegen.schedules import filter_copies, filter_store
-from codegen.schedules.filter_lines import Level, Lines, Outs, decoded
+from codegen.loops import Assign, Buffer, Call, Loop, Part, Place, Statement
+from codegen.schedules import filter_copies, filter_store, peers
+from codegen.schedules.filter_lines import Level, Lines, Outs
 from codegen.schedules.filter_tiles import Body, Cut, Tile, cut_places, tiles
 from codegen.schedules.nest import Target, Writer, mark
 from codegen.schedules.planned import Room, Scratch
 from codegen.schedules.problem import Axis, Contraction, Operand
+from codegen.schedules.turns import parted
 from derive.index import Form, name
 
-SUMS = "sums"
+SUMS, TOTALS = "sums", "totals"
 NEAR = 24 * 1024
 """Bytes of a block of out that is read again for each channel c: half of a first-level cache."""
 SUMMED = 16 * 1024
@@ -34,6 +36,8 @@ LONGEST = 64
 """Places that are added up one after another before their sum joins the others; twice that of many blocks."""
 SECOND, FAR = 2**20, 16
 """Bytes of a second-level cache; bytes in a cycle from behind it."""
+JOIN = 4.0
+"""Cycles to add a vector of sums to the totals and to clear it."""
 MOST_PLANS = 4
 """How many are handed over."""
 MOST_TAPS = 1024
@@ -64,9 +68,11 @@ class Filter:
 
     @cached_property
     def cut(self) -> Cut:
-        width = self.vectors * self.lines.lanes * self.lines.target.element
+        element = self.lines.target.element
+        width = self.vectors * self.lines.lanes * element
         longest = LONGEST if self.problem.batch * self.problem.places <= LONGEST**2 else 2 * LONGEST
-        return cut_places(self.lines.levels, max(min(NEAR // width, longest), 16))
+        cuts = (cut_places(self.lines.levels, n) for n in range(min(NEAR // width, longest), 0, -1))
+        return next(c for c in cuts if c.places == 1 or peers.keeps(self.problem, element, c.cut))
 
     def note(self) -> str:
         vector, single = self.names[0], self.names[1]
@@ -82,13 +88,15 @@ class Filter:
         lanes = lines.lanes
         turned = p.batch * p.groups * lines.blocks * lanes * lines.places
         sums = (self.ins * len(lines.taps) + lanes - 1) * self.vectors * lanes
-        found = (
+        found = [
             Scratch(filter_copies.TURNED, turned, copied=True),
             Scratch(SUMS, sums, own=True),
             Scratch(filter_copies.BLOCK, lanes * lanes, own=True),
-        )
+        ]
+        if self.cut.group:
+            found.append(Scratch(TOTALS, sums, own=True))
         if not lines.copied:
-            return found
+            return tuple(found)
         return (*found, Scratch(filter_copies.LINES, p.batch * p.groups * p.ins * lines.plane, copied=True))
 
     def statements(self, room: Room) -> tuple[Statement, ...]:
@@ -118,15 +126,16 @@ class Filter:
         counts = {"g": p.groups, "b": outs.count, "p": count}
         at_k, at_c = name("b") * outs.vectors + outs.first, name("p") * ins + first
         image = name("g") * lines.kind("g") + at_c * lines.kind("c") + lines.first
+        whole = TOTALS if self.cut.group else SUMS
         weight = at_k * (lines.lanes * p.weight.step("k")) + at_c * p.weight.step("c") + p.weight.base
         body = (
             mark(room.mark()),
-            *decoded("turn", counts),
+            *parted("turn", [*counts.items()]),
             Place("at_image", image),
             Place("at_turned", lines.start(outs, name("g"), Form(), name("b"))),
             Place("at_out", name("g") * p.weight.step("g") + weight),
             *self._sums(room, outs, ins, tile),
-            *filter_store.stored(lines, outs, ins, room.scratch[SUMS], room.scratch[filter_copies.BLOCK]),
+            *filter_store.stored(lines, outs, ins, room.scratch[whole], room.scratch[filter_copies.BLOCK]),
         )
         return Part(room.part(title), "turn", prod(counts.values()), body)
 
@@ -146,12 +155,15 @@ class Filter:
             Place("at_s", name("c") * entries),
         )
         body = (*places, *work.statements([mark(room.mark()) for _ in tile.groups]))
-        around = cut.around((Loop("c", 0, ins, tile.ins, body),))
+        work_of_block = (Loop("c", 0, ins, tile.ins, body),)
         if cut.single:
-            return around
-        writer = Writer("v", lanes)
-        nil = writer.store(sums, name("i"), "nil", lanes)
-        return (writer.zero("nil"), Loop("i", 0, ins * entries, lanes, (nil,)), *around)
+            return cut.around(work_of_block, (), ())
+        if not cut.group:
+            return (*cleared(sums, ins * entries, lanes), *cut.around(work_of_block, (), ()))
+        totals = room.scratch[TOTALS]
+        before = cleared(sums, ins * entries, lanes)
+        after = joined(totals, sums, ins * entries, lanes)
+        return (*cleared(totals, ins * entries, lanes), *cut.around(work_of_block, before, after))
 
     def cost(self) -> float:
         """Cycles by the model: tiles, their sums, what is copied and turned round, what is stored."""
@@ -162,6 +174,7 @@ class Filter:
                 places = p.batch * p.places * tile.cycles(lines.target)
                 sums = 0 if self.cut.single else 1.2 * tile.accumulators
                 blocks = self.cut.count * (sums + 20.0 * len(tile.groups))
+                blocks += self.cut.groups * JOIN * tile.accumulators
                 stored = filter_store.cost(lines, ins, outs.vectors)
                 turns = p.groups * outs.count * count
                 total += turns * (ins // tile.ins * (places + blocks) + stored + 30)
@@ -176,6 +189,24 @@ class Filter:
         width = lines.lanes * lines.target.element
         far = again * width / FAR if (vectors + planes) * width > SECOND else 0.0
         return 8.0 * vectors + (4.0 * planes if lines.copied else 0.0) + far
+
+
+def cleared(sums: Buffer, count: int, lanes: int) -> tuple[Statement, ...]:
+    writer = Writer("v", lanes)
+    nil = writer.store(sums, name("i"), "nil", lanes)
+    return (writer.zero("nil"), Loop("i", 0, count, lanes, (nil,)))
+
+
+def joined(totals: Buffer, sums: Buffer, count: int, lanes: int) -> tuple[Statement, ...]:
+    """The sums of a group added to the totals."""
+    writer = Writer("v", lanes)
+    body = (
+        writer.load("before", totals, name("i"), lanes),
+        writer.load("value", sums, name("i"), lanes),
+        Assign("value", Call("v_add", ("before", "value"))),
+        writer.store(totals, name("i"), "value", lanes),
+    )
+    return (Loop("i", 0, count, lanes, body),)
 
 
 def best_tile(lines: Lines, vectors: int, ins: int) -> Tile | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from math import prod
 
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Part, Place, Pointer, Statement
-from codegen.schedules.filter_lines import Lines, Outs, decoded, reach
+from codegen.schedules.filter_lines import Lines, Outs, reach
 from codegen.schedules.nest import Writer, mark
 from codegen.schedules.planned import Room
+from codegen.schedules.turns import parted
 from derive.index import Form, name
 
 LINES, TURNED, BLOCK = "lines", "turned", "block"
@@ -28,7 +29,7 @@ def _padded(lines: Lines, room: Room) -> Part:
         source = source + name(kind) * problem.image.step(kind)
     body: tuple[Statement, ...] = (
         mark(room.mark()),
-        *decoded("turn", counts),
+        *parted("turn", [*counts.items()]),
         Place("at_to", name("turn") * lines.plane),
         writer.zero("nil"),
         Loop(
@@ -92,7 +93,7 @@ def _turned(lines: Lines, room: Room, outs: Outs, title: str) -> Part:
         source = source + name(kind) * problem.out.step(kind)
     body: list[Statement] = [
         mark(room.mark()),
-        *decoded("turn", counts),
+        *parted("turn", [*counts.items()]),
         Place("at_from", source),
         Place("at_to", lines.start(outs, name("g"), name("n"), name("b"))),
     ]

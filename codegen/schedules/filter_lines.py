@@ -12,10 +12,9 @@ from functools import cached_property
 from itertools import product
 from math import prod
 
-from codegen.loops import Limit, Place, Statement
 from codegen.schedules.nest import Target
 from codegen.schedules.problem import Axis, Contraction
-from derive.index import Form, name
+from derive.index import Form
 
 PAGE = 4096
 """Bytes after which addresses fall on the same lines of the first cache."""
@@ -137,22 +136,6 @@ class Lines:
         whole = self.problem.batch * self.places * self.lanes
         inner = n * (self.places * outs.vectors * self.lanes)
         return (group * self.blocks + outs.first + block * outs.vectors) * whole + inner
-
-
-def decoded(index: str, parts: dict[str, int]) -> tuple[Statement, ...]:
-    """Integers by name from one number that counts through all of them, the last the fastest."""
-    found: list[Statement] = []
-    left, inner = name(index), prod(parts.values())
-    for title, extent in parts.items():
-        inner //= extent
-        if extent == 1:
-            found.append(Place(title, Form()))
-        elif inner == 1:
-            found.append(Place(title, left))
-        else:
-            found.append(Limit(title, left, inner, 0, True))
-            left = left - name(title) * inner
-    return tuple(found)
 
 
 def reach(axis: Axis) -> tuple[int, int]:

@@ -6,8 +6,8 @@ y[c, t][v] += image[c, place + tap t] * out[place][v]      v: vectors of channel
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import isqrt, prod
 
 from codegen.loops import Assign, Buffer, Call, Limit, Loop, Place, Pointer, Statement
 from codegen.schedules.filter_lines import Level, Lines
@@ -20,6 +20,8 @@ SPLAT = 0.03
 """Cycles of an entry that is broadcast by itself."""
 WIDEST = 64
 """Bytes of an AVX-512 vector."""
+MANY = 16
+"""Blocks from which they are added up in groups."""
 LATENCY = 4.0
 """Cycles from a product to the next one into the same accumulator."""
 
@@ -145,12 +147,17 @@ class Body:
 
 @dataclass(frozen=True)
 class Cut:
-    """Places in blocks: levels outside, the level cut into blocks of `rows`, and the levels inside them."""
+    """Places in blocks: levels outside, the level cut into blocks of `rows`, and the levels inside them.
+
+    Attributes:
+        group: blocks along the level that are added up before their sum joins the total; 0 where all are.
+    """
 
     outer: tuple[Level, ...]
     blocked: Level
     rows: int
     within: tuple[Level, ...]
+    group: int = 0
 
     @property
     def places(self) -> int:
@@ -166,15 +173,39 @@ class Cut:
         return prod(level.extent for level in self.outer) * -(-self.blocked.extent // self.rows)
 
     @property
+    def groups(self) -> int:
+        """Groups in all; 0 where there are none."""
+        if not self.group:
+            return 0
+        return prod(level.extent for level in self.outer) * -(
+            -self.blocked.extent // (self.rows * self.group)
+        )
+
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Terms of a block, and blocks of a group."""
+        return (self.places, self.group) if self.group else (self.places,)
+
+    @property
     def even(self) -> bool:
         return self.blocked.extent % self.rows == 0
 
-    def around(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
-        """The loops over blocks around what is done with each."""
+    def around(
+        self, body: tuple[Statement, ...], before: tuple[Statement, ...], after: tuple[Statement, ...]
+    ) -> tuple[Statement, ...]:
+        """The loops over blocks around what is done with each, before and after each group of blocks."""
+        extent = self.blocked.extent
         if not self.even:
-            left = Form.of(self.blocked.extent) - name("from_row")
+            left = Form.of(extent) - name("from_row")
             body = (Limit("rows", left, 1, 0, True, self.rows), *body)
-        body = (Loop("from_row", 0, self.blocked.extent, self.rows, body),)
+        if self.group:
+            size = self.rows * self.group
+            first = Place("first_row", name("from_group"))
+            last = Limit("last_row", name("from_group") + size, 1, 0, True, extent)
+            blocks = Loop("from_row", "first_row", "last_row", self.rows, body)
+            body = (Loop("from_group", 0, extent, size, (*before, first, last, blocks, *after)),)
+        else:
+            body = (Loop("from_row", 0, extent, self.rows, body),)
         for level in reversed(self.outer):
             body = (Loop(level.name, 0, level.extent, 1, body),)
         return body
@@ -198,6 +229,15 @@ def cut_places(levels: tuple[Level, ...], most: int) -> Cut:
         if inside * level.extent > most or number == 0:
             rows = min(max(most // inside, 1), level.extent)
             rows = -(-level.extent // -(-level.extent // rows))
-            return Cut(levels[:number], level, rows, levels[number + 1 :])
+            return grouped(Cut(levels[:number], level, rows, levels[number + 1 :]))
         inside *= level.extent
     raise AssertionError("levels are never empty")
+
+
+def grouped(cut: Cut) -> Cut:
+    """Many blocks in groups, about as many groups as blocks in each."""
+    if cut.count < MANY:
+        return cut
+    along = -(-cut.blocked.extent // cut.rows)
+    group = min(along, isqrt(cut.count))
+    return replace(cut, group=-(-along // -(-along // group)))

@@ -18,9 +18,9 @@ from codegen.schedules.gemm_pack import Panel, flat, strides, turned
 from codegen.schedules.gemm_problem import Product, Run, at
 from codegen.schedules.gemm_store import Chunk, Finish
 from codegen.schedules.gemm_tile import Lined, Range, Spread, Tile, most_rows
-from codegen.schedules.gemm_turns import decoded, only
 from codegen.schedules.nest import Target
 from codegen.schedules.planned import Room, Scratch
+from codegen.schedules.turns import decoded, only
 from derive.index import Form, name
 
 LAYOUTS = ("direct", "panel", "whole")
@@ -36,6 +36,7 @@ class Gemm:
         layout: one of LAYOUTS.
         depth_block: turns of the depth between two additions to the result.
         chunk_rows: rows of a turn; a turn of layout "panel" has all of them.
+        accuracy: the tier whose promise it keeps.
     """
 
     product: Product
@@ -45,8 +46,7 @@ class Gemm:
     layout: str
     depth_block: int
     chunk_rows: int
-
-    accuracy = "strict"
+    accuracy: str = "strict"
 
     @property
     def lanes(self) -> int:
@@ -114,6 +114,10 @@ class Gemm:
         return blocks * prod(r.extent for r in self.product.depth[:number])
 
     @property
+    def order(self) -> tuple[object, ...]:
+        return self.product, self.blocked
+
+    @property
     def block_bytes(self) -> int:
         """Of the factor in vectors, between two additions to the result."""
         return -(-self.product.length // self.rounds) * self.width * self.target.element
@@ -154,14 +158,10 @@ class Gemm:
         return tuple(found)
 
     def note(self) -> str:
-        tile = f"{self.rows} rows by {self.vectors} vectors of {self.lanes}"
         depth = f", depth in {self.rounds} blocks" if self.rounds > 1 else ""
-        how = {
-            "direct": "",
-            "panel": ", panels laid out turn by turn",
-            "whole": ", panels laid out beforehand",
-        }
-        return f"GEMM tile: {tile}{depth}{how[self.layout]}{', transposed into place' if self.turned else ''}"
+        how = {"panel": ", panels laid out turn by turn", "whole": ", panels laid out beforehand"}
+        placed = how.get(self.layout, "") + (", transposed into place" if self.turned else "")
+        return f"GEMM tile: {self.rows} rows by {self.vectors} vectors of {self.lanes}{depth}{placed}"
 
     def cost(self) -> float:
         return cycles(self)

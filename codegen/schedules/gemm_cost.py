@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from codegen.schedules.gemm_pack import turned
 from codegen.schedules.gemm_problem import Product
+from codegen.schedules.planned import PACKED
 
 if TYPE_CHECKING:
     from codegen.schedules.gemm import Gemm
@@ -41,7 +42,8 @@ def cycles(gemm: Gemm) -> float:
         total += sum(n * _panel(gemm, used) for _, n, used in gemm.panels)
     total *= gemm.product.times
     if gemm.layout == "whole":
-        times = prod(r.extent for r in gemm.packed_outer)
+        times = float(prod(r.extent for r in gemm.packed_outer))
+        times *= PACKED if gemm.product.right.weight else 1.0
         total += times * sum(n * (_panel(gemm, used) + _written(gemm)) for _, n, used in gemm.panels)
     threads = min(gemm.target.threads, gemm.turns)
     return total * -(-gemm.turns // threads) * gemm.target.threads / gemm.turns

@@ -39,6 +39,10 @@ class Room:
         return f"{head}{self.prefix}{rest}"
 
 
+PACKED = 0.5
+"""Share of the packing of a weight that counts: the mean of a call that packs and one with packed weights."""
+
+
 class Plan(Protocol):
     """One way to compute a contraction.
 
@@ -52,7 +56,7 @@ class Plan(Protocol):
         ...
 
     def cost(self) -> float:
-        """Cycles on one thread by the model, packing of the weight included."""
+        """Cycles on one thread by the model, with `PACKED` times those that packing the weight takes."""
         ...
 
     def note(self) -> str:
@@ -62,6 +66,15 @@ class Plan(Protocol):
     def scratch(self) -> tuple[Scratch, ...]: ...
 
     def statements(self, room: Room) -> tuple[Statement, ...]: ...
+
+
+def order_of(plan: Plan) -> object:
+    """What decides the order in which an entry's terms are added, for any number of threads.
+
+    Plans of one contraction for which it is equal give the same bits. What a plan
+    does not say (`order`) is the name of its schedule with all that it notes.
+    """
+    return type(plan).__name__, getattr(plan, "order", None) or plan.note()
 
 
 Family = Callable[[Contraction, Target], Iterator[Plan]]

@@ -7,8 +7,10 @@ is laid out beforehand and where the sums are cut is tried by the model, and the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
+from codegen.schedules import peers
 from codegen.schedules.gemm import LAYOUTS, Gemm
 from codegen.schedules.gemm_problem import Product, products
 from codegen.schedules.gemm_tile import shapes
@@ -27,20 +29,34 @@ CHUNK = 112
 
 
 def plans(contraction: Contraction, target: Target) -> Iterator[Plan]:
-    """The best few tiles of every product and layout; none where the contraction is no matrix product."""
+    """The best few tiles of every product and layout; none where the contraction is no matrix product.
+
+    The gradient by a strided weight is of the last tier: peers add up line by line, which on data of one sign
+    rounds less than two levels of sums do (FILTER has three).
+    """
+    strided = contraction.result == "weight" and any(a.stride > 1 for a in contraction.axes)
+    longest = LONGEST if strided else longest_of(contraction, target.element)
     for each in products(contraction):
         for layout in LAYOUTS:
             if layout == "direct" and each.columns.right != 1:
                 continue
-            found = sorted(candidates(each, target, layout), key=Gemm.cost, reverse=True)
-            yield from sorted({g.shape: g for g in found}.values(), key=Gemm.cost)[:KEPT]
+            found = sorted(candidates(each, target, layout, longest), key=Gemm.cost, reverse=True)
+            best = sorted({g.shape: g for g in found}.values(), key=Gemm.cost)[:KEPT]
+            yield from (replace(g, accuracy="relaxed" if strided else "strict") for g in best)
 
 
-def candidates(product_: Product, target: Target, layout: str) -> Iterator[Gemm]:
+def longest_of(contraction: Contraction, element: int) -> int:
+    """How many turns of the depth may be added up one after another, for errors no larger than peers'."""
+    if contraction.result != "weight":
+        return LONGEST
+    return next(n for n in range(LONGEST, 0, -1) if n == 1 or peers.keeps(contraction, element, (n,)))
+
+
+def candidates(product_: Product, target: Target, layout: str, longest: int = LONGEST) -> Iterator[Gemm]:
     """Every tile with its blocks."""
     across = -(-product_.columns.extent // target.lanes)
     for (rows, vectors), near in product(shapes(target, across), NEAREST):
-        block = min(max(8, near // (vectors * target.lanes * target.element)), LONGEST)
+        block = min(max(8, near // (vectors * target.lanes * target.element)), longest)
         whole = product_.height
         chunk = max(1, round(CHUNK / rows)) * rows
         for size in {whole} if layout == "panel" else {whole, min(whole, chunk)}:

@@ -16,6 +16,7 @@ from functools import cached_property
 
 from codegen.loops import Part, Statement
 from codegen.schedules.nest import Target
+from codegen.schedules.peers import DOUBLE
 from codegen.schedules.planned import Room, Scratch
 from codegen.schedules.problem import Contraction
 from codegen.schedules.rolling_tiles import Sums, Tiles, axes_of
@@ -76,11 +77,12 @@ class Rolling:
         return (Part(room.part("rolling"), "group", self.first.groups, body),)
 
     def turn(self, room: Room, pair: tuple[Contraction, ...]) -> tuple[Statement, ...]:
-        """All results of one group and of phases side by side."""
+        """All results of one group and of phases side by side; peers add up doubles in short sums."""
         values = Values(ORDER)
         if pair[0].result == "weight":
             return Sums(self.rows, self.lanes, pair[0], room, values).statements()
-        return Tiles(self.rows, self.lanes, pair, room, values).statements()
+        by_line = self.target.element == DOUBLE
+        return Tiles(self.rows, self.lanes, pair, room, values, by_line).statements()
 
 
 def plans(problem: Contraction, target: Target) -> Iterator[Rolling]:

@@ -31,13 +31,18 @@ def at(operand: Operand) -> Form:
 
 @dataclass(frozen=True)
 class Tiles:
-    """The tiles of phases that lie side by side (or of one)."""
+    """The tiles of phases that lie side by side (or of one).
+
+    Attributes:
+        by_line: whether the products of one row of taps are added up before they join the others.
+    """
 
     rows: int
     lanes: int
     pair: tuple[Contraction, ...]
     room: Room
     values: Values
+    by_line: bool = False
 
     @property
     def width(self) -> int:
@@ -101,7 +106,7 @@ class Tiles:
     ) -> None:
         """All products of a phase, in the order of the rows that they read."""
         axis, along = axes_of(problem)
-        phase = self.pair.index(problem)
+        phase, nil = self.pair.index(problem), values("v_zero")
         cells = product(range(row.count), range(axis.taps))
         for offset in sorted({axis.stride * r + axis.dilation * a for r, a in cells}):
             for r in range(row.count):
@@ -110,11 +115,14 @@ class Tiles:
                     continue
                 here = row.form("row") * axis.stride + (offset - axis.pad)
                 start = at(problem.image) + here * axis.image_step
+                total = nil if self.by_line else sums[phase, r]
                 for t, place in enumerate(taps_of(along)):
                     x = line.vector(values, problem.image.buffer, start, place)
                     if x:
                         w = self.weight(values, problem, tap, t)
-                        sums[phase, r] = values("v_fma", sums[phase, r], w, x)
+                        total = values("v_fma", total, w, x)
+                joined = self.by_line and sums[phase, r] != nil
+                sums[phase, r] = values("v_add", sums[phase, r], total) if joined else total
 
     def stored(self, values: Values, line: Block, row: Block, r: int, found: Sequence[str]) -> None:
         """One vector of results, or two woven."""
@@ -167,18 +175,22 @@ class Sums:
         return (*zeros, *inside(self.values, body, self.problem.batch), *self.ends(names))
 
     def tile(self, values: Values, line: Block, row: Block, names: Sequence[Sequence[str]]) -> None:
+        """One tile, row of the image by row, so that few vectors are needed at a time."""
         problem, body = self.problem, values.levels[-1]
         axis, along = axes_of(problem)
         body.append(mark(self.room.mark()))
         lines = Line(line, "line", along.stride, taps_of(along), along.image, self.lanes)
-        for r in range(row.count):
-            place = at(problem.out) + (row.form("row") + r) * axis.out_step + line.form("line")
-            y = lines.load(values, Pointer(problem.out.buffer, place), line.count)
-            for tap in (a for a in range(axis.taps) if reads(axis, row, r, a)):
-                here = (row.form("row") + r) * axis.stride + (axis.dilation * tap - axis.pad)
+        cells = list(product(range(row.count), range(axis.taps)))
+        for offset in sorted({axis.stride * r + axis.dilation * a for r, a in cells}):
+            for r, tap in cells:
+                if axis.stride * r + axis.dilation * tap != offset or not reads(axis, row, r, tap):
+                    continue
+                place = at(problem.out) + (row.form("row") + r) * axis.out_step + line.form("line")
+                y = lines.load(values, Pointer(problem.out.buffer, place), line.count)
+                here = row.form("row") * axis.stride + (offset - axis.pad)
                 start = at(problem.image) + here * axis.image_step
-                for t, offset in enumerate(taps_of(along)):
-                    x = lines.vector(values, problem.image.buffer, start, offset)
+                for t, far in enumerate(taps_of(along)):
+                    x = lines.vector(values, problem.image.buffer, start, far)
                     if x:
                         body.append(Assign(names[tap][t], Call("v_fma", (names[tap][t], y, x))))
 

@@ -1,9 +1,11 @@
 """Owns which Winograd plans a contraction has: transforms by the promise of a tier, bands, register tiles.
 
 What a tier promises is measured over kinds of data against peers (tests/test_winograd_accuracy.py):
-F(2,3) with short sums is below the best peer's error; F(2,3) with F(4,3) below that of channels_last, where
-sums are long enough for that to be large; F(4,3) within its factors. For the gradient by the weight F(3,2)
-is below the best peer's where very many places are summed, and F(3,4) within the factors of the last tier.
+F(2,3) with short sums is below the best peer's error where an estimate says so (`peers`), that is where peers
+add up all taps of many channels, not where they add them up tap by tap; F(2,3) with F(4,3) below that of
+channels_last, where sums are long enough for that to be large; F(4,3) within its factors. For the gradient by
+the weight F(3,2) is below the best peer's where very many places are summed, and F(3,4) within the factors of
+the last tier.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
+from codegen.schedules import peers
 from codegen.schedules.nest import Target
+from codegen.schedules.peers import DOUBLE
 from codegen.schedules.planned import Plan
 from codegen.schedules.problem import Contraction
 from codegen.schedules.winograd_forward import Winograd
@@ -34,10 +38,7 @@ MOST_TILES = 8 * 2**20
 """Bytes of all tiles that are transformed ahead of all turns."""
 BALANCED_INS, BALANCED_SIZE = 48, 20_000
 """Channels, and channels times places, from which channels_last rounds more than F(2,3) with F(4,3)."""
-DOUBLE = 8
-MIXED_INS, FOUR_INS = 64, 256
-"""Channels from which peers' sums of doubles, which are long chains, round more than these transforms."""
-STRICT_PLACES = 3000
+STRICT_PLACES = 3136
 """Places of all images from which peers' gradients by the weight round more than F(3,2)."""
 
 Over = tuple[Transform, Transform]
@@ -71,19 +72,23 @@ def _best(
         return
     shared = [p for p in candidates(contraction, target, over, accuracy) if p.fits]
     for order in dict.fromkeys(p.order for p in chosen):
-        yield min((p for p in shared if p.order == order), key=lambda p: p.cost())
+        same = [p for p in shared if p.order == order]
+        if same:
+            yield min(same, key=lambda p: p.cost())
 
 
 def _forward(contraction: Contraction, element: int) -> Iterator[tuple[str, Over]]:
     """Transforms of rows and columns with the tier whose promise they keep, by the bytes of an element."""
     two, four = transform(2, TAPS), transform(4, TAPS)
     long = contraction.ins >= BALANCED_INS and contraction.ins * contraction.places >= BALANCED_SIZE
-    double = element == DOUBLE
-    yield "strict", (two, two)
-    for mixed in ((two, four), (four, two)):
-        strict = double and contraction.ins >= MIXED_INS
-        yield "strict" if strict else "balanced" if long else "relaxed", mixed
-    yield "strict" if double and contraction.ins >= FOUR_INS else "relaxed", (four, four)
+    for over in ((two, two), (two, four), (four, two), (four, four)):
+        levels = levels_of(contraction.ins, "strict")
+        if (over == (two, two) or element == DOUBLE) and any(
+            peers.keeps_fast(contraction, element, over, v.cut) for v in levels
+        ):
+            yield "strict", over
+        else:
+            yield "balanced" if long and over[0] != over[1] else "relaxed", over
 
 
 def _gradient(contraction: Contraction) -> Iterator[tuple[str, Over]]:
@@ -102,6 +107,10 @@ def _outputs(contraction: Contraction, target: Target, over: Over, accuracy: str
     for band in sorted({*_bands(tall, size), *whole}):
         for vectors in (v for v in (2, 1) if contraction.outs % (v * lanes) == 0):
             for levels in levels_of(terms, accuracy):
+                if accuracy == "strict" and not peers.keeps_fast(
+                    contraction, target.element, over, levels.cut
+                ):
+                    continue
                 if rows := _rows(vectors, levels, band * wide, terms, target):
                     yield Winograd(contraction, target, over, band, rows, vectors, levels, accuracy)
 

@@ -101,6 +101,30 @@ class Applied:
         return name
 
 
+def apart(matrix: Matrix) -> list[tuple[int, ...]]:
+    """The rows in sets that share nothing: one and its twin, or one alone."""
+    left, found = list(range(len(matrix))), list[tuple[int, ...]]()
+    while left:
+        i = left.pop(0)
+        terms = [dict(zip("abcdefgh", row, strict=False)) for row in matrix]
+        twin = next((j for j in left if _twins(terms[i], terms[j])), None)
+        found.append((i,) if twin is None else (i, twin))
+        left = [j for j in left if j != twin]
+    return found
+
+
+def sharing(matrix: Matrix) -> list[tuple[int, ...]]:
+    """The rows in sets that share the sums or differences of columns, the first row's set first."""
+    sources = [f"x{i}" for i in range(len(matrix[0]))]
+    used = [set(row) - set(sources) for row in Applied("d")._folded(matrix, sources)]
+    left, found = list(range(len(matrix))), list[tuple[int, ...]]()
+    while left:
+        own = tuple(i for i in left if i == left[0] or used[i] & used[left[0]])
+        found.append(own)
+        left = [i for i in left if i not in own]
+    return found
+
+
 def _twins(one: Terms, other: Terms) -> bool:
     """Whether two rows agree up to signs and have both equal and opposite ones."""
     if one.keys() != other.keys() or any(abs(one[n]) != abs(other[n]) for n in one):

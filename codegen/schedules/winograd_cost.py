@@ -11,7 +11,7 @@ from codegen.schedules.winograd_output import Back
 from codegen.schedules.winograd_product import Levels
 from codegen.schedules.winograd_tiles import Tiles
 
-FAR = ((700 * 2**10, 1.0), (4 * 2**20, 6.0), (inf, 13.0))
+FAR = ((700 * 2**10, 0.5), (4 * 2**20, 1.0), (12 * 2**20, 2.5), (inf, 6.5))
 """Cycles for each stored vector of transformed taps, by the bytes of all of them."""
 TURN = 2.5
 """Cycles for each vector of a turned block."""

@@ -13,7 +13,7 @@ from codegen.loops import Assign, Call, Do, Loop, Part, Place, Pointer, Statemen
 from codegen.schedules.nest import mark
 from codegen.schedules.planned import Room, Scratch
 from codegen.schedules.problem import Operand
-from codegen.schedules.winograd_apply import Applied, Matrix, declared
+from codegen.schedules.winograd_apply import Applied, Matrix, apart, declared
 from derive.index import Form, name
 
 FAR, AHEAD = 2**18, 6
@@ -122,14 +122,11 @@ class Filter:
             origin = Pointer(of.buffer, name("from_taps") + start)
             yield Do(Call("v_transpose", (into, origin, lanes, of.step("k"))))
         yield from self._asked()
-        work = Applied("d")
-        found = self._transformed(room, work, back)
-        yield from work.body
         to = self.at(name("g"), name("block")) + name("c") * self.wide + name("vector") * lanes
         yield Place("to_taps", to)
-        for number, value in enumerate(found):
-            into = Pointer(room.scratch["taps"], name("to_taps") + number * self.plane)
-            yield Do(Call("v_store", (into, value)))
+        work = Applied("d")
+        self._transformed(room, work, back)
+        yield from work.body
 
     def _asked(self) -> Iterator[Statement]:
         """What a later c reads asked for in advance, where that is far away."""
@@ -140,19 +137,22 @@ class Filter:
             later = name("from_taps") + (AHEAD * of.step("c") + i * of.step("k"))
             yield Do(Call("e_prefetch", (Pointer(of.buffer, later),)))
 
-    def _transformed(self, room: Room, work: Applied, back: int = 0) -> list[str]:
-        """The names of all products' taps, columns down first."""
+    def _transformed(self, room: Room, work: Applied, back: int = 0) -> None:
+        """All products' taps, columns down first; a few rows at a time, so that they fit into registers."""
         (tall, _), (wide, _) = self.taps
-        half = list[list[str]]()
-        for b in range(wide):
-            sources = []
-            for a in range(tall):
-                pointer = Pointer(room.scratch["tap_lanes"], Form.of((self.spot(a, b) + back) * self.lanes))
-                work.body.append(Assign(f"g_{a}_{b}", Call("v_load", (pointer,))))
-                sources.append(f"g_{a}_{b}")
-            half.append(work.apply(self.matrices[0], sources))
-        return [
-            n
-            for x in range(len(self.matrices[0]))
-            for n in work.apply(self.matrices[1], [h[x] for h in half])
-        ]
+        for rows in apart(self.matrices[0]):
+            half = list[list[str]]()
+            for b in range(wide):
+                sources = []
+                for a in range(tall):
+                    at = Form.of((self.spot(a, b) + back) * self.lanes)
+                    work.body.append(
+                        Assign(f"g_{a}_{b}", Call("v_load", (Pointer(room.scratch["tap_lanes"], at),)))
+                    )
+                    sources.append(f"g_{a}_{b}")
+                half.append(work.apply(tuple(self.matrices[0][x] for x in rows), sources))
+            for i, x in enumerate(rows):
+                for y, value in enumerate(work.apply(self.matrices[1], [h[i] for h in half])):
+                    number = x * len(self.matrices[1]) + y
+                    into = Pointer(room.scratch["taps"], name("to_taps") + number * self.plane)
+                    work.body.append(Do(Call("v_store", (into, value))))

@@ -15,7 +15,7 @@ from functools import cached_property
 
 from codegen.loops import Loop, Part, Place, Statement
 from codegen.schedules.nest import Target, mark
-from codegen.schedules.planned import Room, Scratch
+from codegen.schedules.planned import PACKED, Room, Scratch
 from codegen.schedules.problem import Axis, Contraction
 from codegen.schedules.winograd_cost import of_back, of_filter, of_products, of_tiles, spilled, streamed
 from codegen.schedules.winograd_filter import Filter
@@ -69,7 +69,17 @@ class Winograd:
         size = (c.axes[0].out, c.axes[1].out)
         tiles = self.tiles.columns.tiles
         return Back(
-            c.out, c.bias, c.after, matrices, orders, tiles, size, self.band, self.vectors, self.target.lanes
+            c.out,
+            c.bias,
+            c.after,
+            matrices,
+            orders,
+            tiles,
+            size,
+            self.band,
+            self.vectors,
+            self.target.lanes,
+            self.target.registers,
         )
 
     @property
@@ -122,7 +132,7 @@ class Winograd:
         bands = c.batch * sum(times for _, _, times in self.cuts)
         band = self.tiles.products * self.tiles.plane + self.back.products * self.back.plane
         waits = streamed(taps, bands, element) + bands * c.groups * spilled(taps, band, element)
-        return c.batch * c.groups * total + waits + of_filter(taps, element)
+        return c.batch * c.groups * total + waits + PACKED * of_filter(taps, element)
 
     def note(self) -> str:
         names = "x".join(f"F({t.m},{t.r})" for t in self.over)

@@ -77,7 +77,19 @@ class Gradient:
         orders = (by_weight(down), by_weight(along))
         size = (c.ins * down.m, along.m)
         vectors = self.span // self.lanes
-        return Back(c.weight, None, None, (down.a, along.a), orders, 1, size, c.ins, vectors, self.lanes)
+        return Back(
+            c.weight,
+            None,
+            None,
+            (down.a, along.a),
+            orders,
+            1,
+            size,
+            c.ins,
+            vectors,
+            self.lanes,
+            self.target.registers,
+        )
 
     @property
     def lanes(self) -> int:

@@ -15,9 +15,12 @@ from codegen.loops import Assign, Buffer, Call, Do, Loop, Place, Pointer, Statem
 from codegen.schedules.nest import Function
 from codegen.schedules.planned import Scratch
 from codegen.schedules.problem import Operand
-from codegen.schedules.winograd_apply import Applied, Matrix, declared
+from codegen.schedules.winograd_apply import Applied, Matrix, declared, sharing
 from derive.index import Form, name
 from derive.toom import Transform
+
+SPARE = 4
+"""Registers beside those of half transformed products."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Back:
         size: rows and columns of the whole output.
         band: tile rows of a band.
         vectors: of k that the products have side by side.
+        registers: of the machine, of which half transformed products take most.
     """
 
     out: Operand
@@ -43,6 +47,7 @@ class Back:
     band: int
     vectors: int
     lanes: int
+    registers: int = 32
 
     @property
     def apart(self) -> int:
@@ -74,7 +79,8 @@ class Back:
     def constants(self) -> list[Statement]:
         """What the transform's constants are, and parameters of the function that comes after."""
         work = Applied("d")
-        self._transformed(Buffer("", 0), work)
+        for rows in self._together():
+            self._transformed(Buffer("", 0), work, rows)
         body = declared(work.constants)
         parameters = self.after.parameters if self.after else ()
         return [*body, *(Assign(f"given_{i}", Call("v_splat", (p,))) for i, p in enumerate(parameters))]
@@ -99,32 +105,47 @@ class Back:
         yield from self._turned(lines, rows * self.size[1])
 
     def _tile(self, sums: Buffer, lines: Buffer, vector: int) -> Iterator[Statement]:
-        work = Applied("d")
         yield Place("tile", self.tiles - 1 - name("turn"))
         at = (name("row") * self.tiles + name("tile")) * self.apart + vector * self.lanes
         yield Place("at_sums", at)
-        outs = self._transformed(sums, work)
-        yield from work.body
         tall, wide = self.steps
         to = (name("row") * (tall * self.size[1]) + name("tile") * wide) * self.lanes
         yield Place("to_line", to)
-        for spot, value in enumerate(outs):
-            u, v = divmod(spot, wide)
-            yield from self._stored(lines, (u * self.size[1] + v) * self.lanes, value)
+        work = Applied("d")
+        for rows in self._together():
+            first = len(work.body)
+            outs = self._transformed(sums, work, rows)
+            yield from work.body[first:]
+            for spot, value in enumerate(outs):
+                u, v = rows[spot // wide], spot % wide
+                yield from self._stored(lines, (u * self.size[1] + v) * self.lanes, value)
 
-    def _transformed(self, sums: Buffer, work: Applied) -> list[str]:
+    def _together(self) -> list[tuple[int, ...]]:
+        """The rows of a tile's outputs in sets that are computed one after another.
+
+        All at once, or where registers do not hold so much those that share sums of products. A tile alone in
+        its row that has more places than the row must store them in order.
+        """
+        down, along = self.matrices
+        alone = self.tiles == 1 and self.steps[1] > self.size[1]
+        if alone or len(down) * len(along[0]) + SPARE <= self.registers:
+            return [tuple(range(len(down)))]
+        return sharing(down)
+
+    def _transformed(self, sums: Buffer, work: Applied, rows: Sequence[int]) -> list[str]:
         """The names of a tile's outputs; columns of products first, each as soon as it is loaded."""
         (down, along), half = self.matrices, list[list[str]]()
-        wide = len(along[0])
+        wide, chosen = len(along[0]), tuple(down[u] for u in rows)
+        used = [x for x in self.orders[0] if any(row[x] for row in chosen)]
         for y in range(wide):
-            sources = [f"m_{x}_{y}" for x in range(len(down[0]))]
-            for x, source in enumerate(sources):
+            sources = [f"m_{x}_{y}" for x in used]
+            for x, source in zip(used, sources, strict=True):
                 pointer = Pointer(sums, name("at_sums") + (x * wide + y) * self.plane)
                 work.body.append(Assign(source, Call("v_load", (pointer,))))
-            half.append(work.apply(*_ordered(down, sources, self.orders[0])))
+            half.append(work.apply(tuple(tuple(row[x] for x in used) for row in chosen), sources))
         return [
             n
-            for u in range(len(down))
+            for u in range(len(rows))
             for n in work.apply(*_ordered(along, [h[u] for h in half], self.orders[1]))
         ]
 

@@ -36,6 +36,11 @@ class Levels:
     group: int
     held: bool
 
+    @property
+    def cut(self) -> tuple[int, ...]:
+        """Terms of a chain, and chains of a group that is added up before it joins others in memory."""
+        return (self.block, self.group) if self.held else (self.block * self.group,)
+
     def note(self) -> str:
         held = f", {self.group} blocks in registers" if self.held else f", {self.group} to a chain"
         return f"sums in blocks of {self.block}{held}"

@@ -11,14 +11,15 @@ product of three or more factors what does not change along an inner sum is mult
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import product
+from itertools import count, product
 from math import prod
 
 from codegen.loops import Loop, Place, Statement
 from codegen.schedules.nest import SUM, Access, Ending, Target, Term
 from codegen.schedules.values import Values, cycles, size
+from codegen.schedules.woven_lanes import Block, blocks
 from codegen.schedules.woven_step import Step, parted
 from derive.index import Form
 
@@ -29,19 +30,31 @@ MOST_STATEMENTS = 400
 
 @dataclass(frozen=True)
 class Woven:
-    """The loops of one box; `line` is the index along vectors, `pair` ("" or of two values) in its step."""
+    """The loops of one box; `line` is the index along vectors, `pair` ("" or of two values) in its step.
+
+    `places` are the terms at each value of the pair. Their conditions name the line and summed indices; a
+    block of the line in which some are not met is written by itself, and lanes that do not meet them read
+    nothing. Without a line ("") all is written in single elements. `rows` is an index whose values are all
+    written out in one step, so that they share what they read.
+    """
 
     out: Access
     free: Mapping[str, int]
-    terms: tuple[Term, ...]
+    places: tuple[tuple[Term, ...], ...]
     target: Target
     line: str
     pair: str
     ending: Ending = SUM
+    rows: str = ""
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of all places."""
+        return tuple(t for terms in self.places for t in terms)
 
     @property
     def lanes(self) -> int:
-        return self.target.lanes
+        return self.target.lanes if self.line else 1
 
     @cached_property
     def reads(self) -> tuple[Access, ...]:
@@ -60,7 +73,9 @@ class Woven:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """The free indices, outermost first; the line last but for rows that share what lies far apart."""
-        others = [f for f in self.free if f not in (self.line, self.pair)]
+        others = [f for f in self.free if f not in (self.line, self.pair, self.rows)]
+        if not self.line:
+            return tuple(others)
         same = [f for f in others if not any(f in a.at.names for a in self.far)]
         if not self.far or not same:
             return (*others, self.line)
@@ -71,7 +86,9 @@ class Woven:
     def twins(self) -> Mapping[tuple[str, Form, int], tuple[int, bool]]:
         """By buffer, form and number of an address two apart: where its vectors begin, whether it is odd."""
         wanted: dict[tuple[str, Form], set[int]] = {}
-        for term, values in ((t, v) for t in self.terms for v in self.values(t)):
+        for term, values in (
+            (t, v) for k, ts in enumerate(self.places) for t in ts for v in self.values(t, k)
+        ):
             for access in (*term.factors, *(c.code for c in term.choices)):
                 if access.slope(self.line) == 2:
                     at, number = parted(access.at.substitute(values))
@@ -85,41 +102,61 @@ class Woven:
                         found[title, at, number + 1] = number, True
         return found
 
-    def values(self, term: Term) -> Iterator[dict[str, Form]]:
-        """Every value of what a term is written out over: its summed indices, and the pair."""
-        names = {**term.bound, **({self.pair: 2} if self.pair else {})}
+    def values(self, term: Term, place: int) -> Iterator[dict[str, Form]]:
+        """Every value of what a term is written out over, its summed indices, at a place of the pair."""
+        fixed = {self.pair: Form.of(place)} if self.pair else {}
+        names = {**term.bound, **({self.rows: self.free[self.rows]} if self.rows else {})}
         for numbers in product(*map(range, names.values())):
-            yield dict(zip(names, map(Form.of, numbers), strict=True))
+            yield {**fixed, **dict(zip(names, map(Form.of, numbers), strict=True))}
 
     def cost(self) -> float:
         """Cycles of the box by what is written."""
-        return cycles(self.statements(iter(range(9))), self.lanes)
+        return cycles(self.statements(count(1)), self.lanes)
 
     def note(self) -> str:
-        pairs = f", {self.pair} woven" if self.pair else ""
-        return f"WOVEN: vectors of {self.lanes} along {self.line}{pairs}"
+        further = [f"{self.pair} woven"] if self.pair else []
+        further += [f"{self.rows} side by side"] if self.rows else []
+        how = f"vectors of {self.lanes} along {self.line}" if self.line else "single elements"
+        return ", ".join((f"WOVEN: {how}", *further))
 
     def statements(self, numbers: Iterator[int]) -> tuple[Statement, ...]:
         """The box's loops."""
-        extent, depth = self.free[self.line], self.order.index(self.line)
-        whole = extent // self.lanes * self.lanes
         first = next(numbers)
-        values = Values(self.order, prefix=f"v{first}_")
+        values = Values(self.order, prefix=f"{'v' if self.line else 'e'}{first}_")
+        if not self.line:
+            Step(self, values, Block(0, 1, 1, True)).written(first)
+            return self.around(values, 0, len(self.order), ())
+        depth = self.order.index(self.line)
         inner: tuple[Statement, ...] = ()
-        if whole:
+        for block in self.blocks:
             values = values.inside(depth)
-            body = self.block(values, self.lanes, first)
-            inner += (Loop(self.line, 0, whole, self.lanes, body),)
-        if whole < extent:
-            values = values.inside(depth)
-            start = extent - self.lanes if self.far else whole
-            body = self.block(values, extent - start, next(numbers) if whole else first)
-            inner += (Place(self.line, Form.of(start)), *body)
+            body = self.block(values, block, next(numbers) if inner else first)
+            if block.looped(self.lanes):
+                inner += (Loop(self.line, block.start, block.stop, self.lanes, body),)
+            else:
+                inner += (Place(self.line, Form.of(block.start)), *body)
         return self.around(values, 0, depth, inner)
 
-    def block(self, values: Values, count: int, number: int) -> tuple[Statement, ...]:
-        """One step along the line, `count` lanes of it used, with the rows inside."""
-        Step(self, values, count).written(number)
+    @cached_property
+    def blocks(self) -> tuple[Block, ...]:
+        """The line in vectors.
+
+        None where lanes here and there meet a condition, or where some do and what is read along the line is
+        far apart, or nothing is, so that no factor is zero in the others.
+        """
+        if not self.line:
+            return (Block(0, 1, 1, not any(t.conditions for t in self.terms)),)
+        found = blocks(self.terms, self.line, self.free[self.line], self.lanes, bool(self.far))
+        if found is None or all(b.plain for b in found):
+            return found or ()
+        held = self.ending.first or all(
+            any(a.slope(self.line) for a in t.factors) for t in self.terms if t.conditions
+        )
+        return () if self.far or not held else found
+
+    def block(self, values: Values, block: Block, number: int) -> tuple[Statement, ...]:
+        """One step along the line with the rows inside."""
+        Step(self, values, block).written(number)
         depth = self.order.index(self.line) + 1
         inner = tuple(values.levels[-1])
         if depth == len(self.order):
@@ -141,28 +178,59 @@ def woven(
     out: Access, free: Mapping[str, int], terms: Sequence[Term], target: Target, ending: Ending = SUM
 ) -> Woven | None:
     """The cheapest such schedule of a box; None where it does not fit."""
-    if not terms or target.lanes < 2 or ending.after is not None or not all(map(_fits, terms)):
+    if not terms or target.lanes < 2 or any(t.conditions for t in terms):
         return None
     found = []
     for line in free:
         for pair in ("", *(p for p in free if p != line and free[p] == 2)):
-            made = Woven(out, free, tuple(terms), target, line, pair, ending)
-            if _lies(made):
-                found.append(made)
-    sized = [
-        (w.cost(), k) for k, w in enumerate(found) if size(w.statements(iter(range(9)))) <= MOST_STATEMENTS
-    ]
-    return found[min(sized)[1]] if sized else None
+            places = (tuple(terms),) * (2 if pair else 1)
+            made = woven_at(out, free, places, target, line, pair, ending)
+            found += [made, *_with_rows(made)] if made is not None else []
+    if not ending.first and not any(t.choices for t in terms):
+        single = woven_at(out, free, (tuple(terms),), target, "", "", ending)
+        found += [single] if single is not None else []
+    return min(found, key=Woven.cost, default=None)
+
+
+def _with_rows(made: Woven) -> Iterator[Woven]:
+    """The same with a short index written out, where rows share what lies far apart along the line."""
+    for rows in (f for f in made.free if made.far and f not in (made.line, made.pair) and made.free[f] == 2):
+        wide = replace(made, rows=rows)
+        if size(wide.statements(count(1))) <= MOST_STATEMENTS:
+            yield wide
+
+
+def woven_at(
+    out: Access,
+    free: Mapping[str, int],
+    places: tuple[tuple[Term, ...], ...],
+    target: Target,
+    line: str,
+    pair: str,
+    ending: Ending = SUM,
+) -> Woven | None:
+    """The schedule along a line with a pair; None where it does not fit."""
+    terms = [t for at in places for t in at]
+    if ending.after is not None or target.lanes < 2 or not all(map(_fits, terms)):
+        return None
+    if ending.first and not all(places):
+        return None
+    made = Woven(out, free, places, target, line, pair, ending)
+    if not _lies(made) or not made.blocks:
+        return None
+    return made if size(made.statements(count(1))) <= MOST_STATEMENTS else None
 
 
 def _fits(term: Term) -> bool:
-    plain = not term.conditions and not term.minus and len(term.choices) < 2
+    plain = not term.minus and len(term.choices) < 2
     straight = not any(a.function or a.tables for a in term.factors)
     return plain and straight and prod(term.bound.values()) * max(len(term.factors), 1) <= MOST_PRODUCTS
 
 
 def _lies(made: Woven) -> bool:
     """Whether what is stored lies along the line, one entry or one pair after another."""
+    if not made.line:
+        return all(not t.conditions for t in made.terms)
     codes = made.ending.codes
     stored = (made.out, *((codes,) if codes is not None else ()))
     wanted = (2, 1) if made.pair else (1, 0)

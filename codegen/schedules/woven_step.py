@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from codegen.algebra import slope
-from codegen.loops import Call, Do, Pointer
+from codegen.loops import Argument, Call, Do, Pointer
 from codegen.schedules.nest import Access, Choice, Term, mark
 from codegen.schedules.values import Values
-from derive.index import Form
+from codegen.schedules.woven_lanes import Block, Lanes, lanes_of, listed
+from derive.index import Form, name
 
 if TYPE_CHECKING:
     from codegen.schedules.woven import Woven
@@ -19,21 +19,41 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Step:
-    """The entries of one step along the line: `count` lanes, each of one or two entries."""
+    """The entries of one step along the line, each lane one or two of them."""
 
     woven: Woven
     values: Values
-    count: int
+    block: Block
+    at: Mapping[str, Form] = field(default_factory=dict)
+    """The value of the index that is written out."""
+
+    @property
+    def count(self) -> int:
+        """Lanes that are stored."""
+        return self.block.count
 
     def written(self, number: int) -> None:
         """Adds the statements of the step."""
-        woven, inner = self.woven, self.values.levels[-1]
-        inner.append(mark(number))
-        places = [{woven.pair: Form.of(k)} for k in (0, 1)] if woven.pair else [{}]
-        found = [self.selected(p) if woven.ending.first else (self.summed(p), "") for p in places]
-        self.stored(woven.out, [best for best, _ in found])
+        self.values.levels[-1].append(mark(number))
+        for value in range(self.woven.free[self.woven.rows] if self.woven.rows else 1):
+            at = {self.woven.rows: Form.of(value)} if self.woven.rows else {}
+            replace(self, at=at).entries()
+
+    def entries(self) -> None:
+        """Adds the statements of one row of the step."""
+        woven = self.woven
+        out = woven.out.at_values(self.at)
+        if not woven.ending.first:
+            self.stored(out, [self.summed(place) for place in range(len(woven.places))])
+            return
+        best, code = self.selected(woven.places[0])
+        self.stored(out, [best])
         if woven.ending.codes is not None:
-            self.stored(woven.ending.codes, [code for _, code in found])
+            self.stored(woven.ending.codes.at_values(self.at), [code])
+
+    def value(self, operation: str, *arguments: Argument) -> str:
+        """The name of what an operation on vectors gives, or on elements where there is no line."""
+        return self.values(f"{'v' if self.woven.line else 'e'}_{operation}", *arguments)
 
     def stored(self, access: Access, found: Sequence[str]) -> None:
         """One vector of entries, or two woven."""
@@ -48,7 +68,9 @@ class Step:
 
     def store(self, access: Access, at: Form, value: str, count: int, by: int) -> None:
         pointer, inner = Pointer(access.buffer, at), self.values.levels[-1]
-        if by != 1:
+        if not self.woven.line:
+            inner.append(Do(Call("e_store", (pointer, value))))
+        elif by != 1:
             inner.append(Do(Call("v_store_strided", (pointer, value, count, by))))
         elif count < self.woven.lanes:
             inner.append(Do(Call("v_store_part", (pointer, value, count))))
@@ -57,89 +79,148 @@ class Step:
 
     # ------------------------------------------------------------ sums
 
-    def summed(self, place: Mapping[str, Form]) -> str:
-        """The sum of all terms; one entry alone is that entry."""
-        terms = [t.at_values(place) for t in self.woven.terms]
-        if len(terms) == 1 and len(terms[0].factors) == 1 and not terms[0].bound and not terms[0].choices:
-            return self.read(terms[0].factors[0])
-        total = self.values("v_zero")
+    def summed(self, place: int) -> str:
+        """The sum of all terms at a place of the pair; one entry alone is that entry."""
+        fixed = {**self.at, **({self.woven.pair: Form.of(place)} if self.woven.pair else {})}
+        terms = [t.at_values(fixed) for t in self.woven.places[place]]
+        alone = terms[0] if len(terms) == 1 and not terms[0].bound and not terms[0].choices else None
+        if alone and len(alone.factors) == 1:
+            return self.read(alone.factors[0], self.lanes(alone, {}))
+        total = self.value("zero")
         for term in terms:
-            total = self.added(total, term, list(term.bound))
+            total = self.added(total, term, list(term.bound), {})
         return total
 
-    def added(self, total: str, term: Term, left: Sequence[str]) -> str:
+    def added(self, total: str, term: Term, left: Sequence[str], at: Mapping[str, int]) -> str:
         """A total and the products of a term, value by value of the indices that are left."""
         if not left:
-            return self.more(total, list(map(self.read, term.factors)), term.choices)
+            met = self.lanes(term, at)
+            if not met.count:
+                return total
+            return self.more(total, [self.read(a, met) for a in term.factors], term.choices, met)
         ahead = [a for a in term.factors if not a.at.names & set(left)]
-        if 0 < len(ahead) < len(term.factors) and self.woven.long and not term.choices:
+        if 0 < len(ahead) < len(term.factors) and self.apart(term):
             rest = tuple(a for a in term.factors if a not in ahead)
-            inner = self.added(self.values("v_zero"), replace(term, factors=rest), left)
-            return self.more(total, [*map(self.read, ahead), inner], ())
+            inner = self.added(self.value("zero"), replace(term, factors=rest), left, at)
+            return self.more(total, [*(self.read(a, self.all) for a in ahead), inner], (), self.all)
         for value in range(term.bound[left[0]]):
-            total = self.added(total, term.at_values({left[0]: Form.of(value)}), left[1:])
+            one = term.at_values({left[0]: Form.of(value)})
+            total = self.added(total, one, left[1:], {**at, left[0]: value})
         return total
 
-    def more(self, total: str, factors: Sequence[str], choices: Sequence[Choice]) -> str:
+    def apart(self, term: Term) -> bool:
+        """Whether factors that an inner sum does not change are multiplied after it."""
+        return self.woven.long and not term.choices and self.block.plain
+
+    def more(self, total: str, factors: Sequence[str], choices: Sequence[Choice], met: Lanes) -> str:
         """A total and one product, which counts where all choices are met."""
-        nought = self.values("v_zero")
+        nought = self.value("zero")
         while len(factors) > 2 or (choices and len(factors) > 1):
-            factors = [self.values("v_fma", nought, *factors[:2]), *factors[2:]]
+            factors = [self.value("fma", nought, *factors[:2]), *factors[2:]]
         for choice in choices:
-            code, here = self.read(choice.code), self.index(choice.value)
-            factors = [self.values("v_choose", self.values("v_same", code, here), factors[0], nought)]
-        return self.values("v_fma" if len(factors) == 2 else "v_add", total, *factors)
+            code, here = self.read(choice.code, met), self.index(choice.value)
+            factors = [self.value("choose", self.value("same", code, here), factors[0], nought)]
+        return self.value("fma" if len(factors) == 2 else "add", total, *factors)
 
     # ------------------------------------------------------------ selections
 
-    def selected(self, place: Mapping[str, Form]) -> tuple[str, str]:
-        """The first largest (or smallest) entry of all that are read, and its code."""
-        how = "v_larger" if self.woven.ending.first == "largest" else "v_smaller"
+    def selected(self, terms: Sequence[Term]) -> tuple[str, str]:
+        """The first largest (or smallest) entry of all that are read, and its code.
+
+        Codes differ from the least one by numbers that are the same at every step: those are chosen among,
+        and the least code, which moves along, is added at the end.
+        """
+        here = [t.at_values(self.at) for t in terms]
+        entries = [(t, at, self.lanes(t, at)) for t in here for at in listed(t)]
+        placed = [
+            (t.at_values({n: Form.of(v) for n, v in at.items()}), met) for t, at, met in entries if met.count
+        ]
+        codes = [t.choices[0].value for t, _ in placed]
+        least = min(codes, key=lambda c: (c - codes[0]).constant or 0)
+        if any((c - least).constant is None for c in codes):
+            least = Form()
         best = code = ""
-        for term in self.woven.terms:
-            ranges = [range(e) for e in term.bound.values()]
-            for numbers in product(*ranges):
-                at = dict(zip(term.bound, map(Form.of, numbers), strict=True))
-                one = term.at_values({**place, **at})
-                value, here = self.read(one.factors[0]), self.index(one.choices[0].value)
-                if not best:
-                    best, code = value, here
-                    continue
-                flag = self.values(how, self.index(Form()), best, value)
-                best = self.values("v_choose", flag, value, best)
-                code = self.values("v_choose", flag, here, code)
-        return best, code
+        if not self.block.plain:
+            best, code = self.value("zero"), self.index(Form.of(-1))
+        for (term, met), value in zip(placed, codes, strict=True):
+            best, code = self.better(best, code, term, self.index(value - least), met)
+        if self.woven.ending.codes is None or not least.names:
+            return best, code
+        return best, self.value("add", code, self.index(least))
+
+    def better(self, best: str, code: str, term: Term, here: str, met: Lanes) -> tuple[str, str]:
+        """The better of the best entry so far and one more; lanes that do not meet conditions keep theirs."""
+        value = self.read(term.factors[0], met)
+        if not best:
+            return value, here
+        for lane in self.others(met):
+            place = self.index(Form.of(self.block.start + lane))
+            off = self.value("same", self.index(name(self.woven.line)), place)
+            value = self.value("choose", off, best, value)
+            here = self.value("choose", off, code, here)
+        how = "larger" if self.woven.ending.first == "largest" else "smaller"
+        flag = self.value(how, self.index(Form()) if self.block.plain else code, best, value)
+        best = self.value("choose", flag, value, best)
+        if self.block.plain and self.woven.ending.codes is None:
+            return best, here
+        return best, self.value("choose", flag, here, code)
+
+    @property
+    def all(self) -> Lanes:
+        return Lanes(0, self.count)
+
+    def lanes(self, term: Term, at: Mapping[str, int]) -> Lanes:
+        """The lanes that meet the conditions of a term at values of its sums."""
+        if self.block.plain or not term.conditions:
+            return self.all
+        found = lanes_of(term, at, self.woven.line, self.block.start, self.count)
+        assert found is not None
+        return found
+
+    def others(self, met: Lanes) -> list[int]:
+        """Lanes of the block that are not among those."""
+        return [lane for lane in range(self.count) if not met.first <= lane < met.first + met.count]
 
     # ------------------------------------------------------------ what is read
 
     def index(self, value: Form) -> str:
         """A whole number, which moves with the lanes along the line."""
-        return self.values("v_index", value, slope(value, self.woven.line))
+        return self.value("index", value, slope(value, self.woven.line))
 
-    def read(self, access: Access) -> str:
-        """The entries of an access along the line."""
+    def read(self, access: Access, met: Lanes) -> str:
+        """The entries of an access along the line, zero in lanes beside those that are met."""
         by, lanes = access.slope(self.woven.line), self.woven.lanes
+        if not self.woven.line:
+            return self.value("load", Pointer(access.buffer, access.at))
         if by == 0:
-            return self.values("v_splat", Pointer(access.buffer, access.at))
+            return self.value("splat", Pointer(access.buffer, access.at))
         if by == 1:
-            return self.load(access, access.at, self.count)
+            return self.load(access, access.at, met.first, met.count)
         if by != 2:
-            return self.values("v_load_strided", Pointer(access.buffer, access.at), by)
+            return self.value("load_strided", Pointer(access.buffer, access.at), by)
         at, number = parted(access.at)
         start, odd = self.woven.twins[access.buffer.name, at, number]
-        both = (access.buffer.name, at, start + 1) in self.woven.twins
-        if not both and self.count == lanes:
-            return self.values("v_load_strided", Pointer(access.buffer, access.at), 2)
-        needed = 2 * self.count - (not both)
-        first = self.load(access, at + start, min(needed, lanes))
-        second = self.load(access, at + start + lanes, needed - lanes) if needed > lanes else first
-        return self.values("v_odd" if odd else "v_even", first, second)
+        both = (access.buffer.name, at, start + 1) in self.woven.twins and self.block.plain
+        if not both and met.count == lanes:
+            return self.value("load_strided", Pointer(access.buffer, access.at), 2)
+        first = 2 * met.first + (0 if both else odd)
+        stop = 2 * (met.first + met.count) - (0 if both or odd else 1)
+        one, two = (
+            self.load(access, at + start + k, max(first - k, 0), min(stop - k, lanes) - max(first - k, 0))
+            for k in (0, lanes)
+        )
+        return self.value("odd" if odd else "even", one, two)
 
-    def load(self, access: Access, at: Form, count: int) -> str:
-        pointer = Pointer(access.buffer, at)
+    def load(self, access: Access, at: Form, first: int, count: int) -> str:
+        """A vector from an address on, of which lanes are read."""
+        if count <= 0:
+            return self.value("zero")
+        pointer = Pointer(access.buffer, at + first)
+        if first:
+            return self.value("load_span", pointer, first, count)
         if count < self.woven.lanes:
-            return self.values("v_load_part", pointer, count)
-        return self.values("v_load", pointer)
+            return self.value("load_part", pointer, count)
+        return self.value("load", pointer)
 
 
 def parted(at: Form) -> tuple[Form, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from codegen.loops import If, Limit, Statement
+from codegen.loops import If, Limit, Place, Statement
 from derive.index import Condition, Form, Within, Zero, name
 
 
@@ -24,6 +24,22 @@ def decoded(turn: str, order: Sequence[tuple[str, int]]) -> tuple[tuple[Statemen
             spots[index] = name(f"at_{index}")
             rest = rest - name(f"at_{index}") * size
     return tuple(body), spots
+
+
+def parted(index: str, kinds: Sequence[tuple[str, int]]) -> tuple[Statement, ...]:
+    """The values of several names, the last the fastest, from one index over all of them."""
+    body: list[Statement] = []
+    left, rest = name(index), prod(count for _, count in kinds)
+    for kind, count in kinds:
+        rest //= count
+        if count == 1:
+            body.append(Place(kind, Form()))
+        elif rest == 1:
+            body.append(Place(kind, left))
+        else:
+            body.append(Limit(kind, left, rest, 0, True))
+            left = left - name(kind) * rest
+    return tuple(body)
 
 
 def only(
