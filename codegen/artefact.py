@@ -7,16 +7,27 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
 
 from derive.claim import Claim
 from derive.layers.base import Layer
 
-if TYPE_CHECKING:
-    from codegen.assembly import Expected
-
 SHIPPED_ELEMENT = {"float32": "BF_ELEMENT_FLOAT", "float64": "BF_ELEMENT_DOUBLE"}
 """The element macro of the binary that ships, by NumPy dtype name."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What there must be of one kernel's machine code, by the loops that its text is printed from.
+
+    Attributes:
+        functions: as the text and what hands them their arrays call them.
+        products: the v_fma of all of them.
+        loops: the v_fma of each innermost loop.
+    """
+
+    functions: frozenset[str]
+    products: int
+    loops: tuple[int, ...]
 
 
 @dataclass(frozen=True)

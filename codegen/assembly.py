@@ -30,6 +30,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from codegen.artefact import Expected
 from codegen.loops import RATIONAL, Assign, Kernel, Part, Statement, statements
 from codegen.loops import Loop as Turns
 from codegen.targets.cython.parts import functions
@@ -99,21 +100,6 @@ class Loop:
     spills: int
     reloads: int
     bytes: int
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What there must be of one kernel, by the loops that its text is printed from.
-
-    Attributes:
-        functions: as the text and what hands them their arrays call them.
-        products: the v_fma of all of them.
-        loops: the v_fma of each innermost loop.
-    """
-
-    functions: frozenset[str]
-    products: int
-    loops: tuple[int, ...]
 
 
 @dataclass(frozen=True)

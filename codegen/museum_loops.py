@@ -80,17 +80,23 @@ def overwritten(kernel: Kernel) -> Kernel:
         if isinstance(s, Assign) and s.value.operation in ("e_choose", "v_choose")
     }
 
+    begun = {
+        s.name
+        for s in statements(kernel.body)
+        if isinstance(s, Assign) and s.value.operation[2:] in ("zero", "add", "fma")
+    }
+
     def rewrite(statement: Statement) -> Body:
         if not isinstance(statement, Assign):
             return (statement,)
         name, call = statement.name, statement.value
         kind, _, operation = call.operation.partition("_")
-        if operation not in ("fma", "add") or call.arguments[0] != name:
+        if operation not in ("fma", "add") or call.arguments[0] not in (name, *begun):
             return (statement,)
-        last = call.arguments[-1]
+        before, last = call.arguments[0], call.arguments[-1]
         if isinstance(last, str) and last in choices:
             flag, value, _ = choices[last]
-            return (Assign(name, Call(f"{kind}_choose", (flag, value, name))),)
+            return (Assign(name, Call(f"{kind}_choose", (flag, value, before))),)
         none = f"{kind}_none"
         again = Call(call.operation, (none, *call.arguments[1:]))
         return Assign(none, Call(f"{kind}_zero")), Assign(name, again)

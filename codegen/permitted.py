@@ -12,7 +12,7 @@ from codegen.choices import check_choices
 from codegen.errors import BuildError
 from codegen.facts import Facts
 from codegen.lexical import Function
-from codegen.literals import by_name, words_of
+from codegen.literals import by_name, reached, words_of
 from codegen.logical import refusal
 from codegen.loops import OPERATIONS
 from codegen.reach import parameters
@@ -40,10 +40,11 @@ def check_permitted(
         operands: by kernel the arrays between result and workspace, in the order in which Python passes them.
         tables: names of those that the layer fills with numbers.
     """
-    sums, functions = set(exactly), by_name(pyx_text)
+    sums, functions, judged = set(exactly), by_name(pyx_text), dict[str, Function]()
     for kernel in kernels:
         refused = _BEYOND if kernel in sums else _SELECTING - _chosen(facts)
         entries = [kernel, *(e for e in (f"pack_{kernel}", f"packed_{kernel}") if f"bf_{e}" in functions)]
+        judged |= {f.name: f for entry in entries for f in reached(pyx_text, entry)}
         words = set().union(*(words_of(pyx_text, entry) for entry in entries))
         found = sorted(w for w in words & set(OPERATIONS) if w[2:] in refused)
         if found:
@@ -55,7 +56,7 @@ def check_permitted(
                 mend="write it without, or give the equation what it selects by",
             )
     codes = {code.operand for code in facts.codes.values()}
-    check_choices(functions, _arrays(functions.values(), operands), codes, tables)
+    check_choices(judged, _arrays(judged.values(), operands), codes, tables)
 
 
 def _arrays(functions: Iterable[Function], operands: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from codegen import build, compile
-from codegen.artefact import SHIPPED_ELEMENT
-from codegen.assembly import Expected, Found, expected, looked_at, said
+from codegen.artefact import SHIPPED_ELEMENT, Expected
+from codegen.assembly import Found, expected, looked_at, said
 from codegen.compile import ISAS
 from codegen.loops import Assign, Buffer, Call, Do, Kernel, Loop, Pointer
 from codegen.produce import Request, module_source

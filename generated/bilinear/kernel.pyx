@@ -5,9 +5,12 @@
 # proof: ALL SIZES (certificate), certificate sha256
 #   d076a2114c4deb7813a181db1ac50ee15a65259d2f490fa8111ffceaa271db48
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
-#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
+#   -mavx2 -mfma
 # constants table_h: 8 rationals, sha256 495b29f69bd92a9ec43f09d20559acfb3db12e2988cef7b0ce17c538b548f120
 # constants table_w: 18 rationals, sha256 7f7b5a7932ae3ee7b879b50f59568b7c0ac90cd0d097e0551112ccdf4d3abc46
+# chosen output: the least of 2 by the model, 108 cycles
+# chosen grad_input: the least of 2 by the model, 78 cycles
 """Kernels of Upsample(scale_factor=2, mode='bilinear', align_corners=False) at input 1,1,2,3, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -48,167 +51,160 @@ cdef extern from "backflip_entry.h":
     void bf_on_one_thread(int)
 
 
-cdef void bf_output(E* out, const E* input, const E* table_h, const E* table_w, E* workspace) noexcept nogil:
+cdef void bf_output(E* out, const E* table_h, const E* input, const E* table_w, E* workspace) noexcept nogil:
     # output[0, 0, o_h, o_w] = resampled[0, 0, o_h, o_w] := sum_{i_h<2} sum_{i_w<3} [0 <= -4*i_h + 2*o_h + 2 <
     #   7][0 <= -4*i_w + 2*o_w + 2 < 7] table_h[o_h, i_h] table_w[o_w, i_w] input[0, 0, i_h, i_w]
-    # 12 boxes
-    # CLIP: single elements
-    cdef Py_ssize_t i_h, i_w, o_w, o_w_in
-    cdef E e_0_0, e_0_1, e_0_2, e_0_p1, e_nought, e_total
-    # CLIP: single elements
+    # 4 boxes
+    # WOVEN: vectors of 8 along i_w
+    # 3 boxes
+    # FLAT tile: single elements, 4 values of o_h
+    # FLAT tile: single elements, 2 values of o_w_in, 4 values of o_h
+    cdef E* inner_sum = workspace + 0
+    cdef Py_ssize_t at_out, at_w, at_x, i_w, o_h, o_w, o_w_in
+    cdef E one, one_x_0_0, one_x_1_0, one_y_0_0_0, one_y_0_1_0, one_y_1_0_0, one_y_1_1_0, one_y_2_0_0
+    cdef E one_y_2_1_0, one_y_3_0_0, one_y_3_1_0
+    cdef V v1_0, v1_1, v1_2, v1_3, v2_0, v2_1, v2_2, v2_3, v2_4, v2_5, v2_6, v3_0, v3_1, v3_2, v3_3, v3_4
+    cdef V v3_5, v3_6, v4_0, v4_1, v4_2, v4_3
+    # inner_sum: the sum over i_h
+    # WOVEN: vectors of 8 along i_w
+    v1_0 = v_zero()
+    v1_1 = v_splat(table_h)
+    i_w = 0
     bf_branch(1)
-    e_total = e_zero()
-    e_0_0 = e_load(table_h)
-    e_0_1 = e_load(table_w)
-    e_nought = e_zero()
-    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-    e_0_2 = e_load(input)
-    e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out, e_total)
-    # CLIP: single elements
-    e_0_0 = e_load(table_h)
-    for o_w in range(2):
-        for o_w_in in range(2):
-            bf_branch(2)
-            e_total = e_zero()
-            for i_w in range(2):
-                e_0_1 = e_load(table_w + i_w + 7*o_w + 3*o_w_in + 3)
-                e_nought = e_zero()
-                e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-                e_0_2 = e_load(input + i_w + o_w)
-                e_total = e_fma(e_total, e_0_p1, e_0_2)
-            e_store(out + 2*o_w + o_w_in + 1, e_total)
-    # CLIP: single elements
+    v1_2 = v_load_part(input + i_w, 3)
+    v1_3 = v_fma(v1_0, v1_1, v1_2)
+    v_store_part(inner_sum + i_w, v1_3, 3)
+    # WOVEN: vectors of 8 along i_w
+    v2_0 = v_zero()
+    v2_1 = v_splat(table_h + 2)
+    v2_4 = v_splat(table_h + 3)
+    i_w = 0
+    bf_branch(2)
+    v2_2 = v_load_part(input + i_w, 3)
+    v2_3 = v_fma(v2_0, v2_1, v2_2)
+    v2_5 = v_load_part(input + i_w + 3, 3)
+    v2_6 = v_fma(v2_3, v2_4, v2_5)
+    v_store_part(inner_sum + i_w + 3, v2_6, 3)
+    # WOVEN: vectors of 8 along i_w
+    v3_0 = v_zero()
+    v3_1 = v_splat(table_h + 4)
+    v3_4 = v_splat(table_h + 5)
+    i_w = 0
     bf_branch(3)
-    e_total = e_zero()
-    e_0_0 = e_load(table_h)
-    e_0_1 = e_load(table_w + 17)
-    e_nought = e_zero()
-    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-    e_0_2 = e_load(input + 2)
-    e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 5, e_total)
-    # CLIP: single elements
-    e_0_1 = e_load(table_w)
+    v3_2 = v_load_part(input + i_w, 3)
+    v3_3 = v_fma(v3_0, v3_1, v3_2)
+    v3_5 = v_load_part(input + i_w + 3, 3)
+    v3_6 = v_fma(v3_3, v3_4, v3_5)
+    v_store_part(inner_sum + i_w + 6, v3_6, 3)
+    # WOVEN: vectors of 8 along i_w
+    v4_0 = v_zero()
+    v4_1 = v_splat(table_h + 7)
+    i_w = 0
     bf_branch(4)
-    e_total = e_zero()
-    for i_h in range(2):
-        e_0_0 = e_load(table_h + i_h + 2)
-        e_nought = e_zero()
-        e_0_p1 = e_fma(e_nought, e_0_1, e_0_0)
-        e_0_2 = e_load(input + 3*i_h)
-        e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 6, e_total)
-    # CLIP: single elements
+    v4_2 = v_load_part(input + i_w + 3, 3)
+    v4_3 = v_fma(v4_0, v4_1, v4_2)
+    v_store_part(inner_sum + i_w + 9, v4_3, 3)
+    # FLAT tile: single elements, 4 values of o_h
+    o_h = 0
+    bf_branch(5)
+    one_y_0_0_0 = e_zero()
+    one_y_1_0_0 = e_zero()
+    one_y_2_0_0 = e_zero()
+    one_y_3_0_0 = e_zero()
+    at_x = 0
+    at_w = 3*o_h
+    one_x_0_0 = e_load(table_w + at_x)
+    one = e_load(inner_sum + at_w)
+    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 3)
+    one_y_1_0_0 = e_fma(one_y_1_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 6)
+    one_y_2_0_0 = e_fma(one_y_2_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 9)
+    one_y_3_0_0 = e_fma(one_y_3_0_0, one, one_x_0_0)
+    at_out = 6*o_h
+    e_store(out + at_out, one_y_0_0_0)
+    e_store(out + at_out + 6, one_y_1_0_0)
+    e_store(out + at_out + 12, one_y_2_0_0)
+    e_store(out + at_out + 18, one_y_3_0_0)
+    # FLAT tile: single elements, 2 values of o_w_in, 4 values of o_h
     for o_w in range(2):
-        for o_w_in in range(2):
-            bf_branch(5)
-            e_total = e_zero()
-            for i_h in range(2):
-                e_0_0 = e_load(table_h + i_h + 2)
-                for i_w in range(2):
-                    e_0_1 = e_load(table_w + i_w + 7*o_w + 3*o_w_in + 3)
-                    e_nought = e_zero()
-                    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-                    e_0_2 = e_load(input + 3*i_h + i_w + o_w)
-                    e_total = e_fma(e_total, e_0_p1, e_0_2)
-            e_store(out + 2*o_w + o_w_in + 7, e_total)
-    # CLIP: single elements
-    e_0_1 = e_load(table_w + 17)
-    bf_branch(6)
-    e_total = e_zero()
-    for i_h in range(2):
-        e_0_0 = e_load(table_h + i_h + 2)
-        e_nought = e_zero()
-        e_0_p1 = e_fma(e_nought, e_0_1, e_0_0)
-        e_0_2 = e_load(input + 3*i_h + 2)
-        e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 11, e_total)
-    # CLIP: single elements
-    e_0_1 = e_load(table_w)
+        o_w_in = 0
+        o_h = 0
+        bf_branch(6)
+        one_y_0_0_0 = e_zero()
+        one_y_0_1_0 = e_zero()
+        one_y_1_0_0 = e_zero()
+        one_y_1_1_0 = e_zero()
+        one_y_2_0_0 = e_zero()
+        one_y_2_1_0 = e_zero()
+        one_y_3_0_0 = e_zero()
+        one_y_3_1_0 = e_zero()
+        for i_w in range(2):
+            at_x = i_w + 7*o_w + 3*o_w_in + 3
+            at_w = i_w + 3*o_h + o_w
+            one_x_0_0 = e_load(table_w + at_x)
+            one_x_1_0 = e_load(table_w + at_x + 3)
+            one = e_load(inner_sum + at_w)
+            one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
+            one_y_0_1_0 = e_fma(one_y_0_1_0, one, one_x_1_0)
+            one = e_load(inner_sum + at_w + 3)
+            one_y_1_0_0 = e_fma(one_y_1_0_0, one, one_x_0_0)
+            one_y_1_1_0 = e_fma(one_y_1_1_0, one, one_x_1_0)
+            one = e_load(inner_sum + at_w + 6)
+            one_y_2_0_0 = e_fma(one_y_2_0_0, one, one_x_0_0)
+            one_y_2_1_0 = e_fma(one_y_2_1_0, one, one_x_1_0)
+            one = e_load(inner_sum + at_w + 9)
+            one_y_3_0_0 = e_fma(one_y_3_0_0, one, one_x_0_0)
+            one_y_3_1_0 = e_fma(one_y_3_1_0, one, one_x_1_0)
+        at_out = 6*o_h + 2*o_w + o_w_in + 1
+        e_store(out + at_out, one_y_0_0_0)
+        e_store(out + at_out + 1, one_y_0_1_0)
+        e_store(out + at_out + 6, one_y_1_0_0)
+        e_store(out + at_out + 7, one_y_1_1_0)
+        e_store(out + at_out + 12, one_y_2_0_0)
+        e_store(out + at_out + 13, one_y_2_1_0)
+        e_store(out + at_out + 18, one_y_3_0_0)
+        e_store(out + at_out + 19, one_y_3_1_0)
+    # FLAT tile: single elements, 4 values of o_h
+    o_h = 0
     bf_branch(7)
-    e_total = e_zero()
-    for i_h in range(2):
-        e_0_0 = e_load(table_h + i_h + 4)
-        e_nought = e_zero()
-        e_0_p1 = e_fma(e_nought, e_0_1, e_0_0)
-        e_0_2 = e_load(input + 3*i_h)
-        e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 12, e_total)
-    # CLIP: single elements
-    for o_w in range(2):
-        for o_w_in in range(2):
-            bf_branch(8)
-            e_total = e_zero()
-            for i_h in range(2):
-                e_0_0 = e_load(table_h + i_h + 4)
-                for i_w in range(2):
-                    e_0_1 = e_load(table_w + i_w + 7*o_w + 3*o_w_in + 3)
-                    e_nought = e_zero()
-                    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-                    e_0_2 = e_load(input + 3*i_h + i_w + o_w)
-                    e_total = e_fma(e_total, e_0_p1, e_0_2)
-            e_store(out + 2*o_w + o_w_in + 13, e_total)
-    # CLIP: single elements
-    e_0_1 = e_load(table_w + 17)
-    bf_branch(9)
-    e_total = e_zero()
-    for i_h in range(2):
-        e_0_0 = e_load(table_h + i_h + 4)
-        e_nought = e_zero()
-        e_0_p1 = e_fma(e_nought, e_0_1, e_0_0)
-        e_0_2 = e_load(input + 3*i_h + 2)
-        e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 17, e_total)
-    # CLIP: single elements
-    bf_branch(10)
-    e_total = e_zero()
-    e_0_0 = e_load(table_h + 7)
-    e_0_1 = e_load(table_w)
-    e_nought = e_zero()
-    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-    e_0_2 = e_load(input + 3)
-    e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 18, e_total)
-    # CLIP: single elements
-    e_0_0 = e_load(table_h + 7)
-    for o_w in range(2):
-        for o_w_in in range(2):
-            bf_branch(11)
-            e_total = e_zero()
-            for i_w in range(2):
-                e_0_1 = e_load(table_w + i_w + 7*o_w + 3*o_w_in + 3)
-                e_nought = e_zero()
-                e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-                e_0_2 = e_load(input + i_w + o_w + 3)
-                e_total = e_fma(e_total, e_0_p1, e_0_2)
-            e_store(out + 2*o_w + o_w_in + 19, e_total)
-    # CLIP: single elements
-    bf_branch(12)
-    e_total = e_zero()
-    e_0_0 = e_load(table_h + 7)
-    e_0_1 = e_load(table_w + 17)
-    e_nought = e_zero()
-    e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-    e_0_2 = e_load(input + 5)
-    e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 23, e_total)
+    one_y_0_0_0 = e_zero()
+    one_y_1_0_0 = e_zero()
+    one_y_2_0_0 = e_zero()
+    one_y_3_0_0 = e_zero()
+    at_x = 17
+    at_w = 3*o_h + 2
+    one_x_0_0 = e_load(table_w + at_x)
+    one = e_load(inner_sum + at_w)
+    one_y_0_0_0 = e_fma(one_y_0_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 3)
+    one_y_1_0_0 = e_fma(one_y_1_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 6)
+    one_y_2_0_0 = e_fma(one_y_2_0_0, one, one_x_0_0)
+    one = e_load(inner_sum + at_w + 9)
+    one_y_3_0_0 = e_fma(one_y_3_0_0, one, one_x_0_0)
+    at_out = 6*o_h + 5
+    e_store(out + at_out, one_y_0_0_0)
+    e_store(out + at_out + 6, one_y_1_0_0)
+    e_store(out + at_out + 12, one_y_2_0_0)
+    e_store(out + at_out + 18, one_y_3_0_0)
 
 
 cdef void run_output(E** at) noexcept nogil:
     bf_output(at[0], at[1], at[2], at[3], at[4])
 
 
-def call_output(out, input, table_h, table_w, workspace):
-    """output into out, element counts out 24, input 6, table_h 8, table_w 18, workspace 0; the workspace may be larger."""
+def call_output(out, table_h, input, table_w, workspace):
+    """output into out, element counts out 24, table_h 8, input 6, table_w 18, workspace 12; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
         bf_take(&taken, out, b"out", 24, 1, 0)
-        bf_take(&taken, input, b"input", 6, 0, 0)
         bf_take(&taken, table_h, b"table_h", 8, 0, 0)
+        bf_take(&taken, input, b"input", 6, 0, 0)
         bf_take(&taken, table_w, b"table_w", 18, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 12, 1, 1)
         bf_run(&taken, run_output)
     finally:
         bf_release(&taken)
@@ -223,82 +219,91 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* table_h, const E*
     # d loss[]/d input[0, 0, i_h, i_w] = grad_input[0, 0, i_h, i_w] := sum_{o_h<4} sum_{o_w<6} [0 <= -4*i_h +
     #   2*o_h + 2 < 7][0 <= -4*i_w + 2*o_w + 2 < 7] table_h[o_h, i_h] table_w[o_w, i_w] grad_output[0, 0, o_h,
     #   o_w]
-    # 6 boxes
-    # CLIP: single elements
-    cdef Py_ssize_t o_h, o_w
-    cdef E e_0_0, e_0_1, e_0_2, e_0_p1, e_nought, e_total
-    # CLIP: single elements
+    # 2 boxes
+    # WOVEN: vectors of 8 along o_w
+    # 3 boxes
+    # WOVEN: single elements
+    cdef E* inner_sum = workspace + 0
+    cdef Py_ssize_t i_h, o_w
+    cdef E e3_0, e3_1, e3_2, e3_3, e3_4, e3_5, e3_6, e3_7, e3_8, e3_9, e4_0, e4_1, e4_10, e4_11, e4_12, e4_2
+    cdef E e4_3, e4_4, e4_5, e4_6, e4_7, e4_8, e4_9, e5_0, e5_1, e5_2, e5_3, e5_4, e5_5, e5_6, e5_7, e5_8
+    cdef E e5_9
+    cdef V v1_0, v1_1, v1_2, v1_3, v1_4, v1_5, v1_6, v1_7, v1_8, v1_9, v2_0, v2_1, v2_2, v2_3, v2_4, v2_5
+    cdef V v2_6, v2_7, v2_8, v2_9
+    # inner_sum: the sum over o_h
+    # WOVEN: vectors of 8 along o_w
+    v1_0 = v_zero()
+    v1_1 = v_splat(table_h)
+    v1_4 = v_splat(table_h + 2)
+    v1_7 = v_splat(table_h + 4)
+    o_w = 0
     bf_branch(1)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h)
-        for o_w in range(3):
-            e_0_1 = e_load(table_w + 3*o_w)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out, e_total)
-    # CLIP: single elements
+    v1_2 = v_load_part(grad_output + o_w, 6)
+    v1_3 = v_fma(v1_0, v1_1, v1_2)
+    v1_5 = v_load_part(grad_output + o_w + 6, 6)
+    v1_6 = v_fma(v1_3, v1_4, v1_5)
+    v1_8 = v_load_part(grad_output + o_w + 12, 6)
+    v1_9 = v_fma(v1_6, v1_7, v1_8)
+    v_store_part(inner_sum + o_w, v1_9, 6)
+    # WOVEN: vectors of 8 along o_w
+    v2_0 = v_zero()
+    v2_1 = v_splat(table_h + 3)
+    v2_4 = v_splat(table_h + 5)
+    v2_7 = v_splat(table_h + 7)
+    o_w = 0
     bf_branch(2)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h)
-        for o_w in range(4):
-            e_0_1 = e_load(table_w + 3*o_w + 4)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w + 1)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 1, e_total)
-    # CLIP: single elements
-    bf_branch(3)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h)
-        for o_w in range(3):
-            e_0_1 = e_load(table_w + 3*o_w + 11)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w + 3)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 2, e_total)
-    # CLIP: single elements
-    bf_branch(4)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h + 3)
-        for o_w in range(3):
-            e_0_1 = e_load(table_w + 3*o_w)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w + 6)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 3, e_total)
-    # CLIP: single elements
-    bf_branch(5)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h + 3)
-        for o_w in range(4):
-            e_0_1 = e_load(table_w + 3*o_w + 4)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w + 7)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 4, e_total)
-    # CLIP: single elements
-    bf_branch(6)
-    e_total = e_zero()
-    for o_h in range(3):
-        e_0_0 = e_load(table_h + 2*o_h + 3)
-        for o_w in range(3):
-            e_0_1 = e_load(table_w + 3*o_w + 11)
-            e_nought = e_zero()
-            e_0_p1 = e_fma(e_nought, e_0_0, e_0_1)
-            e_0_2 = e_load(grad_output + 6*o_h + o_w + 9)
-            e_total = e_fma(e_total, e_0_p1, e_0_2)
-    e_store(out + 5, e_total)
+    v2_2 = v_load_part(grad_output + o_w + 6, 6)
+    v2_3 = v_fma(v2_0, v2_1, v2_2)
+    v2_5 = v_load_part(grad_output + o_w + 12, 6)
+    v2_6 = v_fma(v2_3, v2_4, v2_5)
+    v2_8 = v_load_part(grad_output + o_w + 18, 6)
+    v2_9 = v_fma(v2_6, v2_7, v2_8)
+    v_store_part(inner_sum + o_w + 6, v2_9, 6)
+    # WOVEN: single elements
+    e3_0 = e_zero()
+    e3_1 = e_load(table_w)
+    e3_4 = e_load(table_w + 3)
+    e3_7 = e_load(table_w + 6)
+    for i_h in range(2):
+        bf_branch(3)
+        e3_2 = e_load(inner_sum + 6*i_h)
+        e3_3 = e_fma(e3_0, e3_1, e3_2)
+        e3_5 = e_load(inner_sum + 6*i_h + 1)
+        e3_6 = e_fma(e3_3, e3_4, e3_5)
+        e3_8 = e_load(inner_sum + 6*i_h + 2)
+        e3_9 = e_fma(e3_6, e3_7, e3_8)
+        e_store(out + 3*i_h, e3_9)
+    # WOVEN: single elements
+    e4_0 = e_zero()
+    e4_1 = e_load(table_w + 4)
+    e4_4 = e_load(table_w + 7)
+    e4_7 = e_load(table_w + 10)
+    e4_10 = e_load(table_w + 13)
+    for i_h in range(2):
+        bf_branch(4)
+        e4_2 = e_load(inner_sum + 6*i_h + 1)
+        e4_3 = e_fma(e4_0, e4_1, e4_2)
+        e4_5 = e_load(inner_sum + 6*i_h + 2)
+        e4_6 = e_fma(e4_3, e4_4, e4_5)
+        e4_8 = e_load(inner_sum + 6*i_h + 3)
+        e4_9 = e_fma(e4_6, e4_7, e4_8)
+        e4_11 = e_load(inner_sum + 6*i_h + 4)
+        e4_12 = e_fma(e4_9, e4_10, e4_11)
+        e_store(out + 3*i_h + 1, e4_12)
+    # WOVEN: single elements
+    e5_0 = e_zero()
+    e5_1 = e_load(table_w + 11)
+    e5_4 = e_load(table_w + 14)
+    e5_7 = e_load(table_w + 17)
+    for i_h in range(2):
+        bf_branch(5)
+        e5_2 = e_load(inner_sum + 6*i_h + 3)
+        e5_3 = e_fma(e5_0, e5_1, e5_2)
+        e5_5 = e_load(inner_sum + 6*i_h + 4)
+        e5_6 = e_fma(e5_3, e5_4, e5_5)
+        e5_8 = e_load(inner_sum + 6*i_h + 5)
+        e5_9 = e_fma(e5_6, e5_7, e5_8)
+        e_store(out + 3*i_h + 2, e5_9)
 
 
 cdef void run_grad_input(E** at) noexcept nogil:
@@ -306,7 +311,7 @@ cdef void run_grad_input(E** at) noexcept nogil:
 
 
 def call_grad_input(out, grad_output, table_h, table_w, workspace):
-    """grad_input into out, element counts out 6, grad_output 24, table_h 8, table_w 18, workspace 0; the workspace may be larger."""
+    """grad_input into out, element counts out 6, grad_output 24, table_h 8, table_w 18, workspace 12; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
@@ -314,7 +319,7 @@ def call_grad_input(out, grad_output, table_h, table_w, workspace):
         bf_take(&taken, grad_output, b"grad_output", 24, 0, 0)
         bf_take(&taken, table_h, b"table_h", 8, 0, 0)
         bf_take(&taken, table_w, b"table_w", 18, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 12, 1, 1)
         bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
@@ -352,4 +357,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "05a8df56411362e68de51421e9265fcc8e16970c65ae67b2e053c5d54ae20cf0"
+    return "8e596d157f59917e0fec642b31fba2de2db430da405208468cc6dce75765f6ad"

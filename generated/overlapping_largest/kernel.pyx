@@ -5,7 +5,8 @@
 # proof: ALL SIZES (certificate), certificate sha256
 #   c7260d89fb626b17ad7f47144c4410cb6d3bc1c07dfa1c32897c0e4e16ecba91
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
-#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
+#   -mavx2 -mfma
 # assumed: each window's largest entry is unique; at ties the first is taken (PyTorch's convention)
 # assumed: a NaN wins over every number, and of several NaN the last is taken
 """Kernels of MaxPool2d(2, stride=1) at input 1,1,3,3, float32."""
@@ -33,12 +34,11 @@ cdef extern from "backflip_ops.h" nogil:
     V v_fma(V, V, V)
     V v_add(V, V)
     E v_sum(V)
-    E e_choose(E, E, E)
-    E e_index(Py_ssize_t)
-    E e_same(E, E)
     V v_choose(V, V, V)
     V v_index(Py_ssize_t, Py_ssize_t)
     V v_larger(V, V, V)
+    V v_load_span(const E*, Py_ssize_t, Py_ssize_t)
+    V v_same(V, V)
     void bf_branch(int)
 
 cdef extern from "backflip_entry.h":
@@ -61,32 +61,33 @@ cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
     # WOVEN: vectors of 8 along o_w
     cdef E* indices = workspace + 0
     cdef Py_ssize_t o_h, o_w
-    cdef V v1_0, v1_1, v1_10, v1_11, v1_12, v1_13, v1_14, v1_15, v1_16, v1_17, v1_2, v1_3, v1_4, v1_5, v1_6
-    cdef V v1_7, v1_8, v1_9
+    cdef V v1_0, v1_1, v1_10, v1_11, v1_12, v1_13, v1_14, v1_15, v1_16, v1_17, v1_18, v1_2, v1_3, v1_4, v1_5
+    cdef V v1_6, v1_7, v1_8, v1_9
     # WOVEN: vectors of 8 along o_w
-    v1_4 = v_index(0, 0)
+    v1_0 = v_index(0, 0)
+    v1_2 = v_index(1, 0)
+    v1_7 = v_index(3, 0)
+    v1_12 = v_index(4, 0)
     for o_h in range(2):
         o_w = 0
         bf_branch(1)
-        v1_0 = v_load_part(input + 3*o_h + o_w, 2)
-        v1_1 = v_index(3*o_h + o_w, 1)
-        v1_2 = v_load_part(input + 3*o_h + o_w + 1, 2)
-        v1_3 = v_index(3*o_h + o_w + 1, 1)
-        v1_5 = v_larger(v1_4, v1_0, v1_2)
-        v1_6 = v_choose(v1_5, v1_2, v1_0)
-        v1_7 = v_choose(v1_5, v1_3, v1_1)
+        v1_1 = v_load_part(input + 3*o_h + o_w, 2)
+        v1_3 = v_load_part(input + 3*o_h + o_w + 1, 2)
+        v1_4 = v_larger(v1_0, v1_1, v1_3)
+        v1_5 = v_choose(v1_4, v1_3, v1_1)
+        v1_6 = v_choose(v1_4, v1_2, v1_0)
         v1_8 = v_load_part(input + 3*o_h + o_w + 3, 2)
-        v1_9 = v_index(3*o_h + o_w + 3, 1)
-        v1_10 = v_larger(v1_4, v1_6, v1_8)
-        v1_11 = v_choose(v1_10, v1_8, v1_6)
-        v1_12 = v_choose(v1_10, v1_9, v1_7)
+        v1_9 = v_larger(v1_0, v1_5, v1_8)
+        v1_10 = v_choose(v1_9, v1_8, v1_5)
+        v1_11 = v_choose(v1_9, v1_7, v1_6)
         v1_13 = v_load_part(input + 3*o_h + o_w + 4, 2)
-        v1_14 = v_index(3*o_h + o_w + 4, 1)
-        v1_15 = v_larger(v1_4, v1_11, v1_13)
-        v1_16 = v_choose(v1_15, v1_13, v1_11)
-        v1_17 = v_choose(v1_15, v1_14, v1_12)
-        v_store_part(out + 2*o_h + o_w, v1_16, 2)
-        v_store_part(indices + 2*o_h + o_w, v1_17, 2)
+        v1_14 = v_larger(v1_0, v1_10, v1_13)
+        v1_15 = v_choose(v1_14, v1_13, v1_10)
+        v1_16 = v_choose(v1_14, v1_12, v1_11)
+        v1_17 = v_index(3*o_h + o_w, 1)
+        v1_18 = v_add(v1_16, v1_17)
+        v_store_part(out + 2*o_h + o_w, v1_15, 2)
+        v_store_part(indices + 2*o_h + o_w, v1_18, 2)
 
 
 cdef void run_output(E** at) noexcept nogil:
@@ -115,111 +116,70 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* indices, E* works
     # d loss[]/d input[0, 0, i_h, i_w] = grad_input[0, 0, i_h, i_w] := sum_{o_h<2} sum_{o_w<2} sum_{a_h<2}
     #   sum_{a_w<2} [a_h - i_h + o_h = 0][a_w - i_w + o_w = 0] routed[0, 0, o_h, o_w, a_h, a_w]
     #   where routed[0, 0, o_h, o_w, a_h, a_w] := pick[0, 0, o_h, o_w, a_h, a_w] grad_output[0, 0, o_h, o_w]
-    # 9 boxes
-    # CLIP: single elements
-    cdef Py_ssize_t a_h, a_w
-    cdef E e_0_0, e_0_code0, e_0_flag0, e_0_here0, e_0_kept0, e_nought, e_total
-    # CLIP: single elements
+    # 3 boxes
+    # WOVEN: vectors of 8 along i_w
+    cdef Py_ssize_t i_w
+    cdef V v1_0, v1_1, v1_10, v1_11, v1_2, v1_3, v1_4, v1_5, v1_6, v1_7, v1_8, v1_9, v2_0, v2_1, v2_10, v2_11
+    cdef V v2_12, v2_13, v2_14, v2_15, v2_16, v2_17, v2_18, v2_19, v2_2, v2_20, v2_21, v2_3, v2_4, v2_5, v2_6
+    cdef V v2_7, v2_8, v2_9, v3_0, v3_1, v3_10, v3_11, v3_2, v3_3, v3_4, v3_5, v3_6, v3_7, v3_8, v3_9
+    # WOVEN: vectors of 8 along i_w
+    v1_0 = v_zero()
+    i_w = 0
     bf_branch(1)
-    e_0_0 = e_load(grad_output)
-    e_nought = e_zero()
-    e_0_code0 = e_load(indices)
-    e_0_here0 = e_index(0)
-    e_0_flag0 = e_same(e_0_code0, e_0_here0)
-    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-    e_total = e_add(e_nought, e_0_kept0)
-    e_store(out, e_total)
-    # CLIP: single elements
-    e_nought = e_zero()
+    v1_1 = v_load_part(grad_output + i_w, 2)
+    v1_2 = v_load_part(indices + i_w, 2)
+    v1_3 = v_index(i_w, 1)
+    v1_4 = v_same(v1_2, v1_3)
+    v1_5 = v_choose(v1_4, v1_1, v1_0)
+    v1_6 = v_add(v1_0, v1_5)
+    v1_7 = v_load_span(grad_output + i_w, 1, 2)
+    v1_8 = v_load_span(indices + i_w, 1, 2)
+    v1_9 = v_same(v1_8, v1_3)
+    v1_10 = v_choose(v1_9, v1_7, v1_0)
+    v1_11 = v_add(v1_6, v1_10)
+    v_store_part(out + i_w, v1_11, 3)
+    # WOVEN: vectors of 8 along i_w
+    v2_0 = v_zero()
+    i_w = 0
     bf_branch(2)
-    e_total = e_zero()
-    for a_w in range(2):
-        e_0_0 = e_load(grad_output + (-a_w + 1))
-        e_0_code0 = e_load(indices + (-a_w + 1))
-        e_0_here0 = e_index(1)
-        e_0_flag0 = e_same(e_0_code0, e_0_here0)
-        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-        e_total = e_add(e_total, e_0_kept0)
-    e_store(out + 1, e_total)
-    # CLIP: single elements
+    v2_1 = v_load_part(grad_output + i_w + 2, 2)
+    v2_2 = v_load_part(indices + i_w + 2, 2)
+    v2_3 = v_index(i_w + 3, 1)
+    v2_4 = v_same(v2_2, v2_3)
+    v2_5 = v_choose(v2_4, v2_1, v2_0)
+    v2_6 = v_add(v2_0, v2_5)
+    v2_7 = v_load_span(grad_output + i_w + 2, 1, 2)
+    v2_8 = v_load_span(indices + i_w + 2, 1, 2)
+    v2_9 = v_same(v2_8, v2_3)
+    v2_10 = v_choose(v2_9, v2_7, v2_0)
+    v2_11 = v_add(v2_6, v2_10)
+    v2_12 = v_load_part(grad_output + i_w, 2)
+    v2_13 = v_load_part(indices + i_w, 2)
+    v2_14 = v_same(v2_13, v2_3)
+    v2_15 = v_choose(v2_14, v2_12, v2_0)
+    v2_16 = v_add(v2_11, v2_15)
+    v2_17 = v_load_span(grad_output + i_w, 1, 2)
+    v2_18 = v_load_span(indices + i_w, 1, 2)
+    v2_19 = v_same(v2_18, v2_3)
+    v2_20 = v_choose(v2_19, v2_17, v2_0)
+    v2_21 = v_add(v2_16, v2_20)
+    v_store_part(out + i_w + 3, v2_21, 3)
+    # WOVEN: vectors of 8 along i_w
+    v3_0 = v_zero()
+    i_w = 0
     bf_branch(3)
-    e_0_0 = e_load(grad_output + 1)
-    e_nought = e_zero()
-    e_0_code0 = e_load(indices + 1)
-    e_0_here0 = e_index(2)
-    e_0_flag0 = e_same(e_0_code0, e_0_here0)
-    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-    e_total = e_add(e_nought, e_0_kept0)
-    e_store(out + 2, e_total)
-    # CLIP: single elements
-    e_nought = e_zero()
-    bf_branch(4)
-    e_total = e_zero()
-    for a_h in range(2):
-        e_0_0 = e_load(grad_output + (-2*a_h + 2))
-        e_0_code0 = e_load(indices + (-2*a_h + 2))
-        e_0_here0 = e_index(3)
-        e_0_flag0 = e_same(e_0_code0, e_0_here0)
-        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-        e_total = e_add(e_total, e_0_kept0)
-    e_store(out + 3, e_total)
-    # CLIP: single elements
-    e_nought = e_zero()
-    bf_branch(5)
-    e_total = e_zero()
-    for a_h in range(2):
-        for a_w in range(2):
-            e_0_0 = e_load(grad_output + (-2*a_h - a_w + 3))
-            e_0_code0 = e_load(indices + (-2*a_h - a_w + 3))
-            e_0_here0 = e_index(4)
-            e_0_flag0 = e_same(e_0_code0, e_0_here0)
-            e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-            e_total = e_add(e_total, e_0_kept0)
-    e_store(out + 4, e_total)
-    # CLIP: single elements
-    e_nought = e_zero()
-    bf_branch(6)
-    e_total = e_zero()
-    for a_h in range(2):
-        e_0_0 = e_load(grad_output + (-2*a_h + 3))
-        e_0_code0 = e_load(indices + (-2*a_h + 3))
-        e_0_here0 = e_index(5)
-        e_0_flag0 = e_same(e_0_code0, e_0_here0)
-        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-        e_total = e_add(e_total, e_0_kept0)
-    e_store(out + 5, e_total)
-    # CLIP: single elements
-    bf_branch(7)
-    e_0_0 = e_load(grad_output + 2)
-    e_nought = e_zero()
-    e_0_code0 = e_load(indices + 2)
-    e_0_here0 = e_index(6)
-    e_0_flag0 = e_same(e_0_code0, e_0_here0)
-    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-    e_total = e_add(e_nought, e_0_kept0)
-    e_store(out + 6, e_total)
-    # CLIP: single elements
-    e_nought = e_zero()
-    bf_branch(8)
-    e_total = e_zero()
-    for a_w in range(2):
-        e_0_0 = e_load(grad_output + (-a_w + 3))
-        e_0_code0 = e_load(indices + (-a_w + 3))
-        e_0_here0 = e_index(7)
-        e_0_flag0 = e_same(e_0_code0, e_0_here0)
-        e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-        e_total = e_add(e_total, e_0_kept0)
-    e_store(out + 7, e_total)
-    # CLIP: single elements
-    bf_branch(9)
-    e_0_0 = e_load(grad_output + 3)
-    e_nought = e_zero()
-    e_0_code0 = e_load(indices + 3)
-    e_0_here0 = e_index(8)
-    e_0_flag0 = e_same(e_0_code0, e_0_here0)
-    e_0_kept0 = e_choose(e_0_flag0, e_0_0, e_nought)
-    e_total = e_add(e_nought, e_0_kept0)
-    e_store(out + 8, e_total)
+    v3_1 = v_load_part(grad_output + i_w + 2, 2)
+    v3_2 = v_load_part(indices + i_w + 2, 2)
+    v3_3 = v_index(i_w + 6, 1)
+    v3_4 = v_same(v3_2, v3_3)
+    v3_5 = v_choose(v3_4, v3_1, v3_0)
+    v3_6 = v_add(v3_0, v3_5)
+    v3_7 = v_load_span(grad_output + i_w + 2, 1, 2)
+    v3_8 = v_load_span(indices + i_w + 2, 1, 2)
+    v3_9 = v_same(v3_8, v3_3)
+    v3_10 = v_choose(v3_9, v3_7, v3_0)
+    v3_11 = v_add(v3_6, v3_10)
+    v_store_part(out + i_w + 6, v3_11, 3)
 
 
 cdef void run_grad_input(E** at) noexcept nogil:
@@ -272,4 +232,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "ac926f3f6218c9b033f9cb1ce48f91b02408d452e7309357f21daae02cfb9a0f"
+    return "68add907cb873fa3661ad991b95460c506a0a20aaa88fccacb5f1dbeddc7c63a"

@@ -5,7 +5,8 @@
 # proof: ALL SIZES (certificate), certificate sha256
 #   99c22cfc639a86e542d60e4e3b7e0da605890610161e68d766d5d5000e940232
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
-#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
+#   -mavx2 -mfma
 # constants share: 1 rationals, sha256 f70b94aeb67de2a5eb4bd8c2ea85128f13776cb545a661abe422b378a6cf3099
 """Kernels of AvgPool2d(2, stride=1) at input 1,1,3,3, float32."""
 
@@ -101,50 +102,89 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* share, E* workspa
     #   where spread[0, 0, z_h, z_w] := sum_{o_h<2} sum_{o_w<2} [-o_h + z_h = 0][-o_w + z_w = 0]
     #     shared_grad[0, 0, o_h, o_w]
     #   where bordered[0, 0, e_h, e_w] := [0 <= e_h - 1 < 2][0 <= e_w - 1 < 2] spread[0, 0, e_h - 1, e_w - 1]
-    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
-    cdef E* bordered = workspace + 0
-    cdef Py_ssize_t at_out, at_w, at_x, b_h, b_w, e_h, e_w, i_h, i_w, t
-    cdef V each, line, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
-    # bordered: border of zeros
-    line = v_zero()
-    for t in range(0, 24, 8):
-        v_store(bordered + t, line)
-    # FLAT tile: 1 vectors of 8 along e_w, 2 values of e_h
-    e_h = 0
-    e_w = 0
+    # 9 boxes
+    # WOVEN: single elements
+    cdef E e1_0, e1_1, e1_2, e1_3, e2_0, e2_1, e2_2, e2_3, e2_4, e2_5, e3_0, e3_1, e3_2, e3_3, e4_0, e4_1
+    cdef E e4_2, e4_3, e4_4, e4_5, e5_0, e5_1, e5_2, e5_3, e5_4, e5_5, e5_6, e5_7, e5_8, e5_9, e6_0, e6_1
+    cdef E e6_2, e6_3, e6_4, e6_5, e7_0, e7_1, e7_2, e7_3, e8_0, e8_1, e8_2, e8_3, e8_4, e8_5, e9_0, e9_1
+    cdef E e9_2, e9_3
+    # WOVEN: single elements
     bf_branch(1)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    at_x = 2*e_h + e_w
-    at_w = 0
-    x_0_0 = v_load_part(grad_output + at_x, 2)
-    x_1_0 = v_load_part(grad_output + at_x + 2, 2)
-    each = v_splat(share + at_w)
-    y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-    y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-    at_out = 4*e_h + e_w + 5
-    v_store_part(bordered + at_out, y_0_0_0, 2)
-    v_store_part(bordered + at_out + 4, y_0_1_0, 2)
-    # FLAT tile: 1 vectors of 8 along i_w, 3 values of i_h
-    i_h = 0
-    i_w = 0
+    e1_0 = e_zero()
+    e1_1 = e_load(share)
+    e1_2 = e_load(grad_output)
+    e1_3 = e_fma(e1_0, e1_1, e1_2)
+    e_store(out, e1_3)
+    # WOVEN: single elements
     bf_branch(2)
-    y_0_0_0 = v_zero()
-    y_0_1_0 = v_zero()
-    y_0_2_0 = v_zero()
-    for b_h in range(2):
-        for b_w in range(2):
-            at_x = 4*b_h + b_w + 4*i_h + i_w
-            x_0_0 = v_load_part(bordered + at_x, 3)
-            x_1_0 = v_load_part(bordered + at_x + 4, 3)
-            x_2_0 = v_load_part(bordered + at_x + 8, 3)
-            y_0_0_0 = v_add(y_0_0_0, x_0_0)
-            y_0_1_0 = v_add(y_0_1_0, x_1_0)
-            y_0_2_0 = v_add(y_0_2_0, x_2_0)
-    at_out = 3*i_h + i_w
-    v_store_part(out + at_out, y_0_0_0, 3)
-    v_store_part(out + at_out + 3, y_0_1_0, 3)
-    v_store_part(out + at_out + 6, y_0_2_0, 3)
+    e2_0 = e_zero()
+    e2_1 = e_load(share)
+    e2_2 = e_load(grad_output)
+    e2_3 = e_fma(e2_0, e2_1, e2_2)
+    e2_4 = e_load(grad_output + 1)
+    e2_5 = e_fma(e2_3, e2_1, e2_4)
+    e_store(out + 1, e2_5)
+    # WOVEN: single elements
+    bf_branch(3)
+    e3_0 = e_zero()
+    e3_1 = e_load(share)
+    e3_2 = e_load(grad_output + 1)
+    e3_3 = e_fma(e3_0, e3_1, e3_2)
+    e_store(out + 2, e3_3)
+    # WOVEN: single elements
+    bf_branch(4)
+    e4_0 = e_zero()
+    e4_1 = e_load(share)
+    e4_2 = e_load(grad_output)
+    e4_3 = e_fma(e4_0, e4_1, e4_2)
+    e4_4 = e_load(grad_output + 2)
+    e4_5 = e_fma(e4_3, e4_1, e4_4)
+    e_store(out + 3, e4_5)
+    # WOVEN: single elements
+    bf_branch(5)
+    e5_0 = e_zero()
+    e5_1 = e_load(share)
+    e5_2 = e_load(grad_output)
+    e5_3 = e_fma(e5_0, e5_1, e5_2)
+    e5_4 = e_load(grad_output + 1)
+    e5_5 = e_fma(e5_3, e5_1, e5_4)
+    e5_6 = e_load(grad_output + 2)
+    e5_7 = e_fma(e5_5, e5_1, e5_6)
+    e5_8 = e_load(grad_output + 3)
+    e5_9 = e_fma(e5_7, e5_1, e5_8)
+    e_store(out + 4, e5_9)
+    # WOVEN: single elements
+    bf_branch(6)
+    e6_0 = e_zero()
+    e6_1 = e_load(share)
+    e6_2 = e_load(grad_output + 1)
+    e6_3 = e_fma(e6_0, e6_1, e6_2)
+    e6_4 = e_load(grad_output + 3)
+    e6_5 = e_fma(e6_3, e6_1, e6_4)
+    e_store(out + 5, e6_5)
+    # WOVEN: single elements
+    bf_branch(7)
+    e7_0 = e_zero()
+    e7_1 = e_load(share)
+    e7_2 = e_load(grad_output + 2)
+    e7_3 = e_fma(e7_0, e7_1, e7_2)
+    e_store(out + 6, e7_3)
+    # WOVEN: single elements
+    bf_branch(8)
+    e8_0 = e_zero()
+    e8_1 = e_load(share)
+    e8_2 = e_load(grad_output + 2)
+    e8_3 = e_fma(e8_0, e8_1, e8_2)
+    e8_4 = e_load(grad_output + 3)
+    e8_5 = e_fma(e8_3, e8_1, e8_4)
+    e_store(out + 7, e8_5)
+    # WOVEN: single elements
+    bf_branch(9)
+    e9_0 = e_zero()
+    e9_1 = e_load(share)
+    e9_2 = e_load(grad_output + 3)
+    e9_3 = e_fma(e9_0, e9_1, e9_2)
+    e_store(out + 8, e9_3)
 
 
 cdef void run_grad_input(E** at) noexcept nogil:
@@ -152,14 +192,14 @@ cdef void run_grad_input(E** at) noexcept nogil:
 
 
 def call_grad_input(out, grad_output, share, workspace):
-    """grad_input into out, element counts out 9, grad_output 4, share 1, workspace 24; the workspace may be larger."""
+    """grad_input into out, element counts out 9, grad_output 4, share 1, workspace 0; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
         bf_take(&taken, out, b"out", 9, 1, 0)
         bf_take(&taken, grad_output, b"grad_output", 4, 0, 0)
         bf_take(&taken, share, b"share", 1, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 24, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 0, 1, 1)
         bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
@@ -197,4 +237,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "70be6633c16c6185c6d6037b431387908a366f7b22bf9da0de50d4c403727d15"
+    return "3f4280478bd36035ae1eff02db426dc1a0826ae168ad450f261f87edfbd25d96"

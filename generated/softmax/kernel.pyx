@@ -5,7 +5,8 @@
 # proof: ALL SIZES (certificate), certificate sha256
 #   ceeddd2cd8541b4ae35cda2486978f77b764986d2bd5be48c75456cddd7cccbc
 # build: avx2, 8 lanes, gcc -std=gnu11 -O2 -ffp-contract=fast -fno-math-errno -fno-trapping-math
-#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -mavx2 -mfma
+#   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
+#   -mavx2 -mfma
 """Kernels of Softmax(1) at input 2,3, float32."""
 
 cdef extern from "backflip_ops.h" nogil:
@@ -58,14 +59,14 @@ cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
     #   where probability[n_0, n_1] := exp(shifted[n_0, n_1]) recip(total[n_0])
     # CLIP: single elements
     # CLIP: vectors of 8 along n_1
-    # FLAT tile: single elements, 2 values of n_0
+    # WOVEN: single elements
     # CLIP: vectors of 8 along e_0
     cdef E* shifted = workspace + 0
     cdef E* shift = workspace + 16
     cdef E* totals = workspace + 32
     cdef E* recip_of_total = workspace + 48
-    cdef Py_ssize_t at_out, at_x, e_0, e_1, n_0, n_1
-    cdef E e_0_0, e_best, e_code, e_flag, e_here, one_x_0_0, one_x_1_0, one_y_0_0_0, one_y_0_1_0
+    cdef Py_ssize_t e_0, e_1, n_0, n_1
+    cdef E e3_0, e3_1, e3_2, e3_3, e3_4, e3_5, e3_6, e_0_0, e_best, e_code, e_flag, e_here
     cdef V v_0_0, v_0_0_raw, v_0_1, v_1_0, v_total
     # shift: the largest entry of input along axis 1
     # CLIP: single elements
@@ -91,20 +92,17 @@ cdef void bf_output(E* out, const E* input, E* workspace) noexcept nogil:
         v_total = v_fn_exp(v_total)
         v_store_part(shifted + 3*n_0 + n_1, v_total, 3)
     # total: the sum of a row's exponentials
-    # FLAT tile: single elements, 2 values of n_0
-    n_0 = 0
-    bf_branch(3)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for n_1 in range(3):
-        at_x = 3*n_0 + n_1
-        one_x_0_0 = e_load(shifted + at_x)
-        one_x_1_0 = e_load(shifted + at_x + 3)
-        one_y_0_0_0 = e_add(one_y_0_0_0, one_x_0_0)
-        one_y_0_1_0 = e_add(one_y_0_1_0, one_x_1_0)
-    at_out = n_0
-    e_store(totals + at_out, one_y_0_0_0)
-    e_store(totals + at_out + 1, one_y_0_1_0)
+    # WOVEN: single elements
+    e3_0 = e_zero()
+    for n_0 in range(2):
+        bf_branch(3)
+        e3_1 = e_load(shifted + 3*n_0)
+        e3_2 = e_add(e3_0, e3_1)
+        e3_3 = e_load(shifted + 3*n_0 + 1)
+        e3_4 = e_add(e3_2, e3_3)
+        e3_5 = e_load(shifted + 3*n_0 + 2)
+        e3_6 = e_add(e3_4, e3_5)
+        e_store(totals + n_0, e3_6)
     # recip_of_total: recip of each entry
     # CLIP: vectors of 8 along e_0
     e_0 = 0
@@ -151,7 +149,7 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspa
     #   where expected[n_0] := sum_{n_1<3} grad_output[n_0, n_1] probability[n_0, n_1]
     # CLIP: single elements
     # CLIP: vectors of 8 along n_1
-    # FLAT tile: single elements, 2 values of n_0
+    # WOVEN: single elements
     # CLIP: vectors of 8 along e_0
     cdef E* shifted = workspace + 0
     cdef E* shift = workspace + 16
@@ -159,9 +157,9 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspa
     cdef E* recip_of_total = workspace + 48
     cdef E* probability = workspace + 64
     cdef E* expected = workspace + 80
-    cdef Py_ssize_t at_out, at_x, e_0, e_1, n_0, n_1
-    cdef E e_0_0, e_0_1, e_best, e_code, e_flag, e_here, e_total, one_x_0_0, one_x_1_0, one_y_0_0_0
-    cdef E one_y_0_1_0
+    cdef Py_ssize_t e_0, e_1, n_0, n_1
+    cdef E e3_0, e3_1, e3_2, e3_3, e3_4, e3_5, e3_6, e6_0, e6_1, e6_2, e6_3, e6_4, e6_5, e6_6, e6_7, e6_8
+    cdef E e6_9, e_0_0, e_best, e_code, e_flag, e_here
     cdef V v_0_0, v_0_0_raw, v_0_1, v_1_0, v_1_1, v_1_p0, v_total
     # shift: the largest entry of input along axis 1
     # CLIP: single elements
@@ -187,20 +185,17 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspa
         v_total = v_fn_exp(v_total)
         v_store_part(shifted + 3*n_0 + n_1, v_total, 3)
     # total: the sum of a row's exponentials
-    # FLAT tile: single elements, 2 values of n_0
-    n_0 = 0
-    bf_branch(3)
-    one_y_0_0_0 = e_zero()
-    one_y_0_1_0 = e_zero()
-    for n_1 in range(3):
-        at_x = 3*n_0 + n_1
-        one_x_0_0 = e_load(shifted + at_x)
-        one_x_1_0 = e_load(shifted + at_x + 3)
-        one_y_0_0_0 = e_add(one_y_0_0_0, one_x_0_0)
-        one_y_0_1_0 = e_add(one_y_0_1_0, one_x_1_0)
-    at_out = n_0
-    e_store(totals + at_out, one_y_0_0_0)
-    e_store(totals + at_out + 1, one_y_0_1_0)
+    # WOVEN: single elements
+    e3_0 = e_zero()
+    for n_0 in range(2):
+        bf_branch(3)
+        e3_1 = e_load(shifted + 3*n_0)
+        e3_2 = e_add(e3_0, e3_1)
+        e3_3 = e_load(shifted + 3*n_0 + 1)
+        e3_4 = e_add(e3_2, e3_3)
+        e3_5 = e_load(shifted + 3*n_0 + 2)
+        e3_6 = e_add(e3_4, e3_5)
+        e_store(totals + n_0, e3_6)
     # recip_of_total: recip of each entry
     # CLIP: vectors of 8 along e_0
     e_0 = 0
@@ -218,15 +213,20 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, E* workspa
         v_total = v_mul(v_0_1, v_0_0)
         v_store_part(probability + 3*n_0 + n_1, v_total, 3)
     # expected: the expectation of grad_output
-    # CLIP: single elements
+    # WOVEN: single elements
+    e6_0 = e_zero()
     for n_0 in range(2):
         bf_branch(6)
-        e_total = e_zero()
-        for n_1 in range(3):
-            e_0_0 = e_load(grad_output + 3*n_0 + n_1)
-            e_0_1 = e_load(probability + 3*n_0 + n_1)
-            e_total = e_fma(e_total, e_0_0, e_0_1)
-        e_store(expected + n_0, e_total)
+        e6_1 = e_load(grad_output + 3*n_0)
+        e6_2 = e_load(probability + 3*n_0)
+        e6_3 = e_fma(e6_0, e6_1, e6_2)
+        e6_4 = e_load(grad_output + 3*n_0 + 1)
+        e6_5 = e_load(probability + 3*n_0 + 1)
+        e6_6 = e_fma(e6_3, e6_4, e6_5)
+        e6_7 = e_load(grad_output + 3*n_0 + 2)
+        e6_8 = e_load(probability + 3*n_0 + 2)
+        e6_9 = e_fma(e6_6, e6_7, e6_8)
+        e_store(expected + n_0, e6_9)
     # CLIP: vectors of 8 along n_1
     for n_0 in range(2):
         v_1_1 = v_splat(expected + n_0)
@@ -291,4 +291,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "12694ff32eabc4b029e9ad9a774b9e5f23ddec6679c0a9875c3c65e41af99b1a"
+    return "4824ea8e0b5719985d732456bb5e848dae556071bf176566fc6fd4d790c1eef8"
