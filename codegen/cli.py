@@ -41,9 +41,7 @@ from derive.terminal import Exits, Verb, examples, one_shape, terminated
     show_default=True,
     help="That share the parts of a kernel, to the same bits as one.",
 )
-@click.option(
-    "--no-tune", is_flag=True, help="Choose schedules by the model alone, time none."
-)
+@click.option("--no-tune", is_flag=True, help="Choose schedules by the model alone, time none.")
 @click.option(
     "--accuracy", type=click.Choice(["strict", "balanced", "relaxed"]), default="strict", show_default=True
 )

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fast_parts import FORWARD, LAYER, SHAPE, Array, Slow, built, counting, drawn
+from fast_parts import FORWARD, LAYER, SHAPE, Array, Slow, built, counting, drawn, fixed
 
 from codegen import build
 from codegen.call import Kernel
@@ -91,6 +91,7 @@ def test_memory_that_is_shared(counted: Slow, d: dict[str, Array]) -> None:
 def test_references_are_given_back(counted: Slow, d: dict[str, Array]) -> None:
     out, grads = np.empty((1, 2, 3, 3), np.float32), {n: np.empty_like(d[n]) for n in FORWARD}
     workspace, bad = np.empty(4000, np.float32), np.zeros((1, 2, 3, 4), np.float32)
+    unfit = fixed(np.zeros(4000, np.float32))
     packed = counted.pack_weights(d["weight"])
     counted.forward(d["input"], d["weight"], d["bias"])
     counted.backward(d["grad_output"], input=d["input"], weight=d["weight"])
@@ -106,7 +107,7 @@ def test_references_are_given_back(counted: Slow, d: dict[str, Array]) -> None:
             lambda: counted.forward(d["input"], d["weight"], d["bias"], out=bad, workspace=workspace),
             lambda: counted.backward(bad, input=d["input"], weight=packed, out=grads),
             lambda: counted.backward(d["grad_output"], input=d["input"], weight=packed, out={"input": bad}),
-            lambda: counted.forward(d["input"], d["weight"], d["bias"], out=d["grad_output"], workspace=bad),
+            lambda: counted.forward(d["input"], d["weight"], d["bias"], out=out, workspace=unfit),
         ):
             with pytest.raises(LayerError):
                 wrong()

@@ -11,6 +11,8 @@ from fast_parts import FORWARD, LAYER, SHAPE, Array, Slow, counting, drawn, fixe
 
 from codegen import build
 from codegen.call import Kernel
+from derive.errors import LayerError
+from derive.layers.conv import Conv2d
 
 
 @pytest.fixture(scope="module")
@@ -112,12 +114,6 @@ CALLS: dict[str, Callable[[Any, dict[str, Array]], Any]] = {
     "an unfit workspace": lambda k, d: k.forward(
         d["input"], d["weight"], d["bias"], workspace=fixed(np.zeros(4000, np.float32))
     ),
-    "a workspace too small": lambda k, d: k.backward(
-        d["grad_output"],
-        input=d["input"],
-        weight=d["weight"],
-        workspace=np.zeros((0, 1), np.uint8),
-    ),
     "an output not to be written": lambda k, d: k.forward(
         d["input"], d["weight"], d["bias"], out=fixed(np.zeros((1, 2, 3, 3), np.float32))
     ),
@@ -150,6 +146,20 @@ class Raising:
 
     def __eq__(self, other: object) -> bool:
         raise OverflowError("compared")
+
+
+def test_a_workspace_too_small_is_refused() -> None:
+    kernel = build(Conv2d(1, 2, 2, padding=1), SHAPE)
+    assert isinstance(kernel, Kernel) and kernel.workspace_bytes > 0
+    given = np.ones((1, 2, 5, 5), np.float32), np.ones(SHAPE, np.float32), np.ones((2, 1, 2, 2), np.float32)
+
+    def called() -> Any:
+        small = np.zeros((0, 1), np.uint8)
+        return kernel.backward(given[0], input=given[1], weight=given[2], workspace=small)
+
+    quick = outcome(called)
+    vars(kernel).pop("backward")
+    assert quick == outcome(called) and quick[0] is LayerError
 
 
 @pytest.mark.parametrize("what", CALLS)

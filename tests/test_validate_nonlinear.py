@@ -118,7 +118,7 @@ FIELD_BUGS: dict[str, tuple[tuple[str, tuple[int, ...]], str, Edits]] = {
     "sign of a stage": (SOFTMAX, "output", ((r"_sub\(", "_add("),)),
     "another function": (SOFTMAX, "output", (("_fn_exp", "_fn_tanh"),)),
     "another function of a stage": (SOFTMAX, "output", (("_fn_recip", "_fn_rsqrt"),)),
-    "an entry not summed": (SOFTMAX, "output", ((r"for n_1 in range\(3\)", "for n_1 in range(2)"),)),
+    "an entry not summed": (SOFTMAX, "output", ((r"body:1:= e_add\((\w+), \w+\)", r"= e_add(\1, \1)"),)),
     "a stage never written": (SOFTMAX, "output", (("body:1:" + STORE.format("totals"), r"\1pass"),)),
     "an entry never written": (SOFTMAX, "output", (("body:1:" + STORE.format("out"), r"\1pass"),)),
     "the entry beside": (SOFTMAX, "output", ((r"body:1:\(input \+ ", "(input + 1 + "),)),

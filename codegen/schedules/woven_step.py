@@ -137,7 +137,7 @@ class Step:
         ]
         codes = [t.choices[0].value for t, _ in placed]
         least = min(codes, key=lambda c: (c - codes[0]).constant or 0)
-        if any((c - least).constant is None for c in codes):
+        if not least.names or any((c - least).constant is None for c in codes):
             least = Form()
         best = code = ""
         if not self.block.plain:
