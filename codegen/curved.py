@@ -279,8 +279,7 @@ class _Writing:
         said = f"{tensor.name}: the largest entry of {shift.source} along axis {axis}"
         lanes = self.curved.target.lanes
         if row.slope(line) == 1 and shape[axis] >= 2 * lanes:
-            side = self.array(f"{tensor.name}_lanes", lanes)
-            rows = Rows(into, free, row, line, shape[axis], side, lanes)
+            rows = Rows(into, free, row, line, shape[axis], lanes)
             self.fills += [Comment(said), Comment(rows.note()), *rows.statements(self.scheduler.numbers)]
             self.notes[rows.note()] = None
         else:

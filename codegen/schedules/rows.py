@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from codegen.loops import Assign, Buffer, Call, Do, Loop, Pointer, Statement
+from codegen.loops import Assign, Call, Do, Loop, Pointer, Statement
 from codegen.schedules.nest import Access, mark, summed
-from derive.index import Form, name
+from derive.index import Form
 
 CHAINS = 4
 
@@ -15,8 +15,8 @@ CHAINS = 4
 @dataclass(frozen=True)
 class Rows:
     """out = the largest of `row` along `line`, which is contiguous and at least two vectors long.
-
-    `side` is a part of the workspace for one vector.
+    What is left of a row after whole vectors is seen once more with what stands before it. `lanes` is a power
+    of two.
     """
 
     out: Access
@@ -24,7 +24,6 @@ class Rows:
     row: Access
     line: str
     extent: int
-    side: Buffer
     lanes: int
 
     def note(self) -> str:
@@ -39,26 +38,21 @@ class Rows:
         body: list[Statement] = [
             mark(next(numbers)),
             Assign("v_taken", Call("v_index", (Form(), 0))),
-            Assign("e_taken", Call("e_index", (Form(),))),
         ]
         for k, best in enumerate(self.names):
             body.append(Assign(best, Call("v_load", (Pointer(row.buffer, rest + k * self.lanes),))))
-        steps = (
-            s for k in range(self.chains) for s in self.step("v", row.at + k * self.lanes, self.names[k])
-        )
+        steps = (s for k in range(self.chains) for s in self.step(row.at + k * self.lanes, self.names[k]))
         body.append(Loop(line, wide, first, wide, tuple(steps)))
         for other in self.names[1:]:
-            body += self.better("v", other, self.names[0])
+            body += self.better(other, self.names[0])
         if first < whole:
-            body.append(Loop(line, first, whole, self.lanes, self.step("v", row.at, self.names[0])))
-        body += [
-            Do(Call("v_store", (Pointer(self.side, Form()), self.names[0]))),
-            Assign("e_best", Call("e_load", (Pointer(self.side, Form()),))),
-            Loop("lane", 1, self.lanes, 1, self.step("e", name("lane"), "e_best", self.side)),
-        ]
+            body.append(Loop(line, first, whole, self.lanes, self.step(row.at, self.names[0])))
         if whole < self.extent:
-            body.append(Loop(line, whole, self.extent, 1, self.step("e", row.at, "e_best")))
-        body.append(Do(Call("e_store", (Pointer(self.out.buffer, self.out.at), "e_best"))))
+            last = row.at.substitute({line: Form.of(self.extent - self.lanes)})
+            body += self.step(last, self.names[0])
+        for _ in range(self.lanes.bit_length() - 1):
+            body += self.halved(self.names[0])
+        body.append(Do(Call("v_store_part", (Pointer(self.out.buffer, self.out.at), self.names[0], 1))))
         return summed(self.free, tuple(body))
 
     @property
@@ -70,15 +64,18 @@ class Rows:
     def names(self) -> list[str]:
         return ["v_best", *(f"v_best_{k}" for k in range(1, self.chains))]
 
-    def step(self, kind: str, at: Form, best: str, buffer: Buffer | None = None) -> tuple[Statement, ...]:
-        """One more entry, or vector of entries, compared with the best so far."""
-        pointer = Pointer(buffer or self.row.buffer, at)
-        return (Assign(f"{kind}_x", Call(f"{kind}_load", (pointer,))), *self.better(kind, f"{kind}_x", best))
+    def step(self, at: Form, best: str) -> tuple[Statement, ...]:
+        """One more vector of entries compared with the best so far."""
+        return (Assign("v_x", Call("v_load", (Pointer(self.row.buffer, at),))), *self.better("v_x", best))
 
-    def better(self, kind: str, x: str, best: str) -> tuple[Statement, ...]:
+    def halved(self, best: str) -> tuple[Statement, ...]:
+        """Lanes compared with their neighbours, so that half as many differ as before."""
+        odd, even = Call("v_odd", (best, best)), Call("v_even", (best, best))
+        return (Assign("v_x", odd), Assign(best, even), *self.better("v_x", best))
+
+    def better(self, x: str, best: str) -> tuple[Statement, ...]:
         """The better of two, a NaN before others."""
-        flag = f"{kind}_flag"
         return (
-            Assign(flag, Call(f"{kind}_larger", (f"{kind}_taken", best, x))),
-            Assign(best, Call(f"{kind}_choose", (flag, x, best))),
+            Assign("v_flag", Call("v_larger", ("v_taken", best, x))),
+            Assign(best, Call("v_choose", ("v_flag", x, best))),
         )
