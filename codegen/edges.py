@@ -9,14 +9,14 @@ pattern becomes pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from codegen.algebra import Ranges
 from codegen.pieces import Axis, Box, Pair, boxes, inside, pairs
 from codegen.schedules.nest import Access, Ending, Term
-from derive.index import Form, Within, name
+from derive.index import Condition, Form, Within, name
 
 MOST_VALUES = 2**12
 """Values of a line that are looked at one by one."""
@@ -109,11 +109,16 @@ def _joined(cuts: Sequence[Sequence[Box]], line: str, pair: str) -> list[Lined] 
     return found
 
 
+def _put(conditions: Iterable[Condition], values: Mapping[str, Form]) -> list[Condition]:
+    """Conditions with values put in for indices."""
+    return [c.mapped(lambda f: f.substitute(values)) for c in conditions]
+
+
 def _patterned(term: Term, own: Sequence[Pair], line: str, step: int, place: int, count: int) -> Term | None:
     """A term at one place of each step along the line, summed indices from the first value there."""
     at = name(line) * step + place
     values: dict[str, Form] = {line: at}
-    bound, kept = dict(term.bound), [c.mapped(lambda f: f.substitute({line: at})) for c in term.conditions]
+    bound, kept = dict(term.bound), _put(term.conditions, {line: at})
     for pair in own:
         found = _pattern([pair.interval({line: step * j + place}) for j in range(count)], pair.pace * step)
         if found is None:
@@ -121,8 +126,7 @@ def _patterned(term: Term, own: Sequence[Pair], line: str, step: int, place: int
         first, by, width = found
         value = name(line) * by + first + (name(pair.bound) if width > 1 else 0)
         values[pair.bound] = value
-        kept = [c.mapped(lambda f, b=pair.bound, v=value: f.substitute({b: v})) for c in kept]  # type: ignore[misc]
-        kept.append(Within(value, Form.of(pair.extent)))
+        kept = [*_put(kept, {pair.bound: value}), Within(value, Form.of(pair.extent))]
         if width > 1:
             bound[pair.bound] = width
         else:
