@@ -112,13 +112,11 @@ def request_of(
     accuracy: str = "strict",
 ) -> Request:
     """What `codegen.build` asks for with all gradients and no tuning."""
-    from codegen.call import wanted_gradients
+    from codegen.call import asked_for
 
     check_options(layer, dtype=dtype, validate=validate, accuracy=accuracy, threads=threads)
     layer = layer.told(shape)
-    further = (o.name for o in layer.operands(shape) if o.name.startswith("new_"))
-    wanted = ("output", *further, *wanted_gradients(layer, shape, "all"))
-    return Request(layer, shape, dtype, wanted, validate, chosen_isa(isa), threads, accuracy)
+    return Request(layer, shape, dtype, asked_for(layer, shape), validate, chosen_isa(isa), threads, accuracy)
 
 
 @click.command("audit", cls=Verb)

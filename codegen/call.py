@@ -58,10 +58,8 @@ def build(
     check_options(layer, dtype=dtype, validate=validate, accuracy=accuracy, threads=threads)
     shape = tuple(input_shape)
     layer = layer.in_mode(training).told(shape, **shapes)
-    gradients = wanted_gradients(layer, shape, wrt)
-    further = (o.name for o in layer.operands(shape, False, **shapes) if o.name.startswith("new_"))
+    asked = asked_for(layer, shape, wrt, **shapes)
     coded(layer, shape, dtype)
-    asked = ("output", *further, *gradients)
     request = Request(layer, shape, dtype, asked, validate, chosen_isa(isa), threads, accuracy, tunes(tune))
     return kernel_of(layer, shape, dtype, produce(request), **shapes)
 
@@ -76,6 +74,15 @@ def kernel_of(
     given = Given(wanted, codes, layer.tables(shape), built.kernels, dtype)
     gradients = tuple(n.removeprefix("grad_") for n in built.kernels if n.startswith("grad_"))
     return Kernel(layer, shape, dtype, gradients, given, built)
+
+
+def asked_for(
+    layer: Layer, shape: tuple[int, ...], wrt: str | Sequence[str] = "all", **shapes: Sequence[int]
+) -> tuple[str, ...]:
+    """The claims of a build: the output, statistics that the layer keeps, gradients (`wanted_gradients`)."""
+    gradients = wanted_gradients(layer, shape, wrt)
+    further = (o.name for o in layer.operands(shape, False, **shapes) if o.name.startswith("new_"))
+    return ("output", *further, *gradients)
 
 
 def wanted_gradients(layer: Layer, shape: tuple[int, ...], wrt: str | Sequence[str]) -> tuple[str, ...]:

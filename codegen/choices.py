@@ -95,6 +95,7 @@ class _Flow:
     codes: Set[str]
     tables: Set[str]
     _met: dict[Region, list[_Store]] = field(default_factory=dict)
+    _unmarked: dict[bool, set[tuple[At, Words]]] = field(default_factory=lambda: {False: set(), True: set()})
 
     @cached_property
     def lines(self) -> list[tuple[At, Line]]:
@@ -134,7 +135,7 @@ class _Flow:
         return all(call_of(value)[0][2:] in _COMPARED for _, value in self._values(at, words))
 
     def code(self, at: At, words: Words, within: frozenset[tuple[At, Words]] = frozenset()) -> bool:
-        """Whether it is a whole number of the text, a code of an operand, or chosen or copied among such."""
+        """Whether it is a whole number of the text, an operand's code, or chosen, copied or less by such."""
         if (at, words) in within:
             return True
         inner = within | {(at, words)}
@@ -142,7 +143,7 @@ class _Flow:
 
     def _coded(self, at: At, value: Words, within: frozenset[tuple[At, Words]]) -> bool:
         operation, passed = call_of(value)
-        if operation[2:] in _TURNED | {"choose"}:
+        if operation[2:] in _TURNED | {"choose", "sub"}:
             chosen = passed[1:] if operation[2:] == "choose" else passed
             return all(self.code(at, words, within) for words in chosen)
         if operation[2:] not in _LOADED:
@@ -160,7 +161,7 @@ class _Flow:
             copied: whether it must be copies of operands' entries as well, which the layer does not fill.
         """
         refused = self.codes | {ANYWHERE} | (self.tables if copied else set())
-        seen, pending = set[tuple[At, Words]](), [(at, words)]
+        seen, pending = set(self._unmarked[copied]), [(at, words)]
         while pending:
             at, value = pending.pop()
             if (at, value) in seen:
@@ -178,6 +179,7 @@ class _Flow:
                     return True
                 pending += [(store.at, store.value) for store in stores]
             pending += [found for word in value for found in self._values(at, (word,))]
+        self._unmarked[copied] = seen
         return False
 
     def _values(self, at: At, words: Words) -> list[tuple[At, Words]]:

@@ -1,7 +1,8 @@
 """Owns whole numbers as operands: int64 codes as a user gives and gets them, as elements to a kernel.
 
 A kernel compares codes as elements, so every code must be exact in the kernel's dtype. The conversion from
-int64 is a copy, and the only one that a call makes; floating operands are never copied.
+int64 is a copy, and the only one that a call makes (in the workspace where `codegen.fast` makes it); floating
+operands are never copied.
 """
 
 from __future__ import annotations
@@ -74,6 +75,12 @@ class Coded:
         """Codes in range as elements, by way of shorter numbers where they fit: those convert faster."""
         short = array.astype(np.int32) if self.high <= np.iinfo(np.int32).max else array
         return np.ascontiguousarray(short, self.dtype)
+
+    @property
+    def limits(self) -> tuple[int, int, int, int]:
+        """Least and greatest value, the ignored one and what it is instead; twice the least where none is."""
+        none = (self.low, self.low)
+        return (self.low, self.high, *(none if self.ignored is None else (self.ignored, NO_CODE)))
 
     @property
     def count(self) -> int:

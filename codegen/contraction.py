@@ -56,7 +56,7 @@ class Trio:
 def contractions(key: str, claim: Claim, helpers: Helpers) -> tuple[Contraction, ...]:
     """The contractions that together compute a right side, each entry by one; empty where it is none.
 
-    Entries of the result that no contraction computes (a phase without taps) are zero.
+    Entries of the result that no contraction computes (a phase without taps) are zero, or the bias alone.
     """
     trio = trio_of(key, claim, helpers)
     if trio is None:

@@ -2,14 +2,17 @@
 
 A plan is read by the generated module (targets/cython/backflip_plan.h). Its callable runs the kernels where
 every array fits as it is; whatever else a call brings, it hands to the method of `codegen.kernel`, which
-checks, converts, refuses. A call whose operands have to be looked at (codes, bounds) has no plan.
+checks, converts, refuses. A call whose operands have to be looked at (bounds) has no plan; codes are looked
+at and converted there, into the workspace behind what kernels use.
 
 A plan is a tuple of five:
     (whether results are a dict by name, number of positional arguments, place of the weight or -1, items of a
      packed weight, bytes of workspace);
     (ndarray, Packed, dtype, dtype of bytes, numpy.empty, the kernel object, what gives a thread its scratch,
-     and the two keywords that are no operands);
-    places, each (keyword or None, role, shape, array of the kernel's own or None), positional ones first;
+     dtype of codes, and the two keywords that are no operands);
+    places, each (keyword or None, role, shape, array or None), positional ones first; the array is the
+     kernel's own, or stands for an operand that is left out; for codes it is (place in the workspace, least
+     and greatest value, the ignored one and what it is instead);
     kernels, each (runner, runner on a packed weight or None, its item there, its elements, places of arrays);
     probes, each an array and the flags that it must show.
 """
@@ -17,7 +20,7 @@ A plan is a tuple of five:
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +33,12 @@ if TYPE_CHECKING:
     from codegen.kernel import Kernel
     from codegen.produce import Built
 
-READ, UNREAD, ABSENT, WRITTEN, OWN = range(5)
+READ, CODED, UNREAD, ABSENT, WRITTEN, OWN = range(6)
+LARGEST = 2**31 - 1
+"""Codes up to it are converted there."""
 MOST_PLACES, MOST_AXES, MOST_ARGUMENTS = 24, 8, 16
+APART = 16
+"""Codes begin in the workspace at multiples of this many elements."""
 CONTIGUOUS, ALIGNED, WRITEABLE = 0x1, 0x100, 0x400
 WEIGHT = sys.intern("weight")
 WORDS = ("__module__", "__name__", "__qualname__", "__doc__", "__self__", "__func__")
@@ -71,10 +78,14 @@ def plan_of(
     """The plan of a call of kernels; None where it has none. `["output"]` gives one array, others a dict."""
     needed = given.needs(*names)
     checked = [n for n in needed if n not in given.tables]
-    if any(n not in given.wanted or given.wanted[n].bounds is not None for n in checked):
+    coded = {n: given.coded[n] for n in checked if n in given.coded}
+    if any(n not in given.wanted or given.wanted[n].bounds is not None for n in checked if n not in coded):
         return None
+    if any(c.high > LARGEST for c in coded.values()) or sum(c.computed for c in coded.values()) > 1:
+        return None
+    starts, _ = laid_out(built.kernels, given, names)
     by_name = list(names) != ["output"]
-    places = _places(given, checked, positional, [n.removeprefix("grad_") for n in names])
+    places = _places(given, checked, positional, [n.removeprefix("grad_") for n in names], starts)
     own = {n: given.tables[n] for n in needed if n in given.tables}
     for title, array in {**own, **{n: a for name in names for n, a in given.own[name].items()}}.items():
         places.add(title, None, OWN, array.shape, array)
@@ -84,21 +95,45 @@ def plan_of(
     if len(axes) > MOST_PLACES or max(axes) > MOST_AXES or max(counts) > MOST_ARGUMENTS:
         return None
     items = 2 + len(positions(built.kernels))
-    numbers = by_name, len(positional), places.spots.get(WEIGHT, -1), items, kernel.workspace_bytes
     dtype = np.dtype(kernel.dtype)
+    numbers = by_name, len(positional), places.spots.get(WEIGHT, -1), items, kernel.workspace_bytes
     known = np.ndarray, Packed, dtype, np.dtype(np.uint8), np.empty, kernel, kernel._scratch_of_thread
     words = sys.intern("out"), sys.intern("workspace")
-    return numbers, (*known, *words), tuple(places.rows), tuple(jobs), probes(dtype)
+    return numbers, (*known, np.dtype(np.int64), *words), tuple(places.rows), tuple(jobs), probes(dtype)
 
 
-def _places(given: Given, needed: Sequence[str], positional: Sequence[str], results: Sequence[str]) -> Places:
+def laid_out(
+    kernels: Mapping[str, Mapping[str, Any]], given: Given, names: Sequence[str]
+) -> tuple[dict[str, int], int]:
+    """Where in the workspace a call of kernels has its codes as elements, and the elements of all of it."""
+    end, starts = max((int(kernels[n]["workspace"]) for n in names), default=0), {}
+    for title in (n for n in given.needs(*names) if n in given.coded):
+        starts[title] = -(-end // APART) * APART
+        end = starts[title] + given.coded[title].count
+    return starts, end
+
+
+def _places(
+    given: Given,
+    needed: Sequence[str],
+    positional: Sequence[str],
+    results: Sequence[str],
+    starts: Mapping[str, int],
+) -> Places:
     """Operands by the roles they have in this call, then the results."""
     places = Places()
     known = [n for n in given.wanted if n != "output"]
     known += [n for n, code in given.coded.items() if not code.computed]
-    for name in dict.fromkeys((*positional, *known, "saved")):
-        if name in needed:
-            places.add(name, name, READ, given.wanted[name].shape)
+    saved = next((n for n in starts if given.coded[n].computed), "saved")
+    for name in dict.fromkeys((*positional, *known, saved)):
+        if name in starts:
+            code = given.coded[name]
+            word = "saved" if code.computed else name
+            places.add(name, word, CODED, code.shape, (starts[name], *code.limits))
+        elif name in needed:
+            left_out = np.ones((), given.wanted[name].dtype) if given.wanted[name].shape == () else None
+            default = left_out if name == "grad_output" else None
+            places.add(name, name, READ, given.wanted[name].shape, default)
         else:
             places.add(name, name, UNREAD if name in known or name == "saved" else ABSENT)
     for name in results:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from codegen.call import wanted_gradients
+from codegen.call import asked_for
 from codegen.compile import ISAS
 from codegen.museum_page import museum_page
 from codegen.produce import Request, module_source
@@ -53,9 +53,8 @@ def texts() -> Iterator[tuple[str, str]]:
         layer = parse_layer(spelled)
         yield f"{folder}/derivation.tex", render(differentiate(layer, shape), "latex", "standalone")
         assert isinstance(layer, Layer)
-        further = (o.name for o in layer.operands(shape) if o.name.startswith("new_"))
-        wanted = ("output", *further, *wanted_gradients(layer, shape, "all"))
-        source, _, _ = module_source(Request(layer, shape, "float32", wanted, "fast", ISAS[ISA]))
+        request = Request(layer, shape, "float32", asked_for(layer, shape), "fast", ISAS[ISA])
+        source, _, _ = module_source(request)
         yield f"{folder}/kernel.pyx", source
     kinds = {type(parse_layer(spelled)) for _, spelled, _ in EXAMPLES}
     for kind in sorted(kinds, key=lambda k: k.__name__):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen.fast import quick
+from codegen.fast import laid_out, quick
 from codegen.given import Given
 from codegen.operands import Array, check_apart, check_workspace
 from codegen.packing import Packed, aligned, pack, positions
@@ -52,9 +52,10 @@ class Kernel:
         self.layer, self.input_shape, self.dtype, self.wrt = layer, input_shape, dtype, wrt
         self.source, self.proof, self.cached = built.source, built.proof, built.cached
         self.path = built.path
-        self._elements = max((int(k["workspace"]) for k in built.kernels.values()), default=0)
-        self.workspace_bytes = self._elements * np.dtype(dtype).itemsize
         self._given = given
+        calls = [n for n in built.kernels if n[:5] != "grad_"], [f"grad_{w}" for w in wrt]
+        self._elements = max(laid_out(built.kernels, given, names)[1] for names in calls)
+        self.workspace_bytes = self._elements * np.dtype(dtype).itemsize
         self._call = {name: getattr(built.module, f"call_{name}") for name in built.kernels}
         self._module, self._known, self._packs = built.module, built.kernels, positions(built.kernels)
         self._packed = {name: getattr(built.module, f"call_packed_{name}") for name in self._packs}

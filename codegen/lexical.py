@@ -26,6 +26,7 @@ WORDS = {
     *("for", "in", "range", "if", "elif", "else", "and", "or", "not", "return", "pass"),
 }
 COMPARISONS = {"<", "<=", ">", ">=", "==", "!="}
+GIVES = {"=", "+=", "-=", "*="}
 SIGNS = {"+", "-", "*", "//", "%", "+=", "-=", "*=", "=", "(", ")", ",", ":"} | COMPARISONS
 TYPES = {"E", "V", "Py_ssize_t", "int", "void", "const"}
 
@@ -96,6 +97,7 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
             raise refusal(line, min(taken), "names of its own, not those of operations and kernels")
     if line.said:
         return
+    _check_given(line)
     for before, token in zip((None, *line.tokens), line.tokens, strict=False):
         if token.type == tokenize.NUMBER:
             if not token.string.isdecimal():
@@ -116,6 +118,20 @@ def _check_line(function: Function, line: Line, kernels: set[str]) -> None:
         _check_whole(function, line)
     if ":" in words[:-1] or {"if", "else"} & set(words[1:-1]):
         raise refusal(line, " ".join(words), "blocks on lines of their own, and no choice within a line")
+
+
+def _check_given(line: Line) -> None:
+    """A line gives one name a value, a declaration each of its own: what follows values reads no more."""
+    words = line.words
+    declares = words[0] == "cdef" and words[-1] != ":"
+    for group in split(words[1:]) if declares else [words]:
+        signs = [spot for spot, word in enumerate(group) if word in GIVES]
+        named = group[: signs[0]] if signs else group[:1]
+        types = set(named[:-1]) <= TYPES | {"*"} if declares else len(named) == 1
+        if signs and not (types and signs[1:] == [] and len(split(group)) == 1):
+            raise refusal(line, group[signs[0]], "a value for one name, with nothing around the name")
+    if words[0] == "for" and words[2] != "in":
+        raise refusal(line, words[1], "one name for the turns of a loop")
 
 
 def _check_operands(head: Line, given: int) -> None:

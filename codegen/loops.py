@@ -80,7 +80,8 @@ class Buffer:
     `copied` says that a part of the workspace holds operand entries and zeros alone: lanes that are not used
     may then read whatever lies beside a row. Sums there belong to one entry each and must be read once.
     `own` says that each thread has one (`count` elements apart); `packed` that it holds the weight laid out
-    anew, written by parts named "pack..." alone and read by the others.
+    anew, written by parts named "pack..." alone and read by the others, where `turn` is not 0 so many
+    elements for each step of a turn: then the workspace holds those of one step for each thread.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Buffer:
     copied: bool = False
     own: bool = False
     packed: bool = False
+    turn: int = 0
 
     @property
     def scratch(self) -> bool:
@@ -218,6 +220,11 @@ class Part:
             writes the buffer that has `packed`.
         index: the loop's.
         shared: whether threads may share it.
+        steps: where not 0, a turn is so many steps, one after another on one thread, and `step` the number of
+            one; `first` and `start` are then the first turn and step of a call of the function.
+        ahead: the name of the part that packs for this one: where the weight is not packed beforehand, each
+            of its steps runs right before the same step here, into the same room each time. What it packs
+            lies in the order of turns and steps, that of `first` and `start` where the buffer begins.
     """
 
     name: str
@@ -225,6 +232,8 @@ class Part:
     count: int
     body: tuple[Statement, ...]
     shared: bool = True
+    steps: int = 0
+    ahead: str = ""
 
 
 @dataclass(frozen=True)
@@ -267,8 +276,8 @@ class Kernel:
     @property
     def workspace(self) -> int:
         """Elements of workspace."""
-        ends = ((b.offset or 0) + b.count * (self.threads if b.own else 1) for b in self.scratch)
-        return max(ends, default=0)
+        sizes = ((b, self.threads if b.own or b.turn else 1) for b in self.scratch)
+        return max(((b.offset or 0) + (b.turn or b.count) * times for b, times in sizes), default=0)
 
 
 def statements(body: tuple[Statement, ...]) -> Iterator[Statement]:

@@ -214,7 +214,7 @@ def _quotient(one: Span, two: Span) -> Span:
 
 
 def _rest(one: Span, two: Span) -> Span:
-    """By a positive number, of either sign."""
+    """By a positive number, of either sign: C's has that of what is divided, Python's is not negative."""
     if two[0] <= 0:
         return ANY
-    return 0 if one[0] >= 0 else 1 - two[1], min(two[1] - 1, max(one[1], 0))
+    return (0, min(two[1] - 1, one[1])) if one[0] >= 0 else (1 - two[1], two[1] - 1)

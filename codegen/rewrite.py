@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import takewhile
 from math import prod
 
 from codegen.algebra import Book, ranges_of, settle
 from codegen.facts import NOTHING, Facts, entries_of, reached
 from codegen.folding import without_folded
+from codegen.listed import Listed, Use
 from codegen.stage import extents
 from derive.claim import Claim
 from derive.expr import Apply, Definition, Expr, Factor, Read, Sum, Tensor, entry_of, single
@@ -25,8 +25,6 @@ from derive.layers.codes import Code
 
 MOST_SUMMED = 2
 """Entries that are multiplied in a sum; a longer product is a stage."""
-
-Definitions = dict[str, Definition]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def program(claim: Claim, facts: Facts = NOTHING) -> Program:
     right = claim.right
     listed = {d.tensor.name: d for d in (*reached(claim), right)}
     listed, constants = without_folded(listed)
-    work = _Rewriting({n: _settled(d) for n, d in listed.items()}, right.tensor.name, facts.codes)
+    work = _Rewriting({n: _settled(d) for n, d in listed.items()}, right.tensor.name, codes=facts.codes)
     work.open_moves()
     work.inline()
     work.hoist()
@@ -69,60 +67,11 @@ def _settled(definition: Definition) -> Definition:
     return replace(definition, body=Expr(tuple(t for t in terms if t is not None)))
 
 
-@dataclass(frozen=True)
-class _Use:
-    """A place where a stage is read: its definition, term and factor, and the function ("" where none)."""
-
-    reader: str
-    term: int
-    factor: int
-    function: str
-
-
 @dataclass
-class _Rewriting:
-    """The definitions while they are rewritten, the right side's last; `codes` are the indicators."""
+class _Rewriting(Listed):
+    """The definitions while they are rewritten; `codes` are the indicators."""
 
-    definitions: Definitions
-    last: str
-    codes: Mapping[str, Code]
-    helpers: set[str] = field(default_factory=set)
-
-    # ------------------------------------------------------------ what is read where
-
-    def uses(self) -> dict[str, list[_Use]]:
-        found: dict[str, list[_Use]] = {}
-        for reader, definition in self.definitions.items():
-            for t, term in enumerate(definition.body.terms):
-                for f, factor in enumerate(term.factors):
-                    read = entry_of(factor)
-                    if read is not None:
-                        function = factor.function if isinstance(factor, Apply) else ""
-                        found.setdefault(read.tensor.name, []).append(_Use(reader, t, f, function))
-        return found
-
-    def sweep(self) -> None:
-        """Definitions that nothing reads any more left out."""
-        while unread := [n for n in self.definitions if n != self.last and n not in self.uses()]:
-            for title in unread:
-                del self.definitions[title]
-
-    def fresh(self, wanted: str) -> str:
-        taken = {*self.definitions, *self.helpers, *self.uses()}
-        name, number = wanted, 1
-        while name in taken:
-            name, number = f"{wanted}_{number}", number + 1
-        self.helpers.add(name)
-        return name
-
-    def insert(self, definition: Definition, before: str) -> None:
-        """A new definition in front of the one that reads it."""
-        items = []
-        for title, known in self.definitions.items():
-            if title == before:
-                items.append((definition.tensor.name, definition))
-            items.append((title, known))
-        self.definitions = dict(items)
+    codes: Mapping[str, Code] = field(default_factory=dict)
 
     # ------------------------------------------------------------ stages that are not arrays
 
@@ -206,7 +155,7 @@ class _Rewriting:
         own = tuple(i for i in definition.indices if i.name in named)
         factors = (self._product(definition, term, inner),) if self._long(inner, held) else tuple(inner)
         body = Expr((Sum(term.indices, held, factors),))
-        summed = self._known_or_stage(own, body, definition)
+        summed = self.known_or_stage(own, body, definition)
         read = Read(summed, tuple(i.form for i in own))
         return Sum((), rest, (*outer, read), term.coefficient)
 
@@ -225,7 +174,7 @@ class _Rewriting:
         rest = tuple(f for f in term.factors if f not in factors)
         named = frozenset().union(*(f.names for f in factors))
         own = tuple(i for i in (*definition.indices, *outer) if i.name in named)
-        stage = self._known_or_stage(own, Expr((Sum(inner, (), factors),)), definition)
+        stage = self.known_or_stage(own, Expr((Sum(inner, (), factors),)), definition)
         return Sum(outer, (), (*rest, Read(stage, tuple(i.form for i in own))), term.coefficient)
 
     def _long(self, inner: list[Factor], held: tuple[object, ...]) -> bool:
@@ -238,18 +187,7 @@ class _Rewriting:
         """A long product that is summed, as a stage."""
         named = frozenset().union(*(f.names for f in inner))
         own = tuple(i for i in (*definition.indices, *term.indices) if i.name in named)
-        return Read(self._stage("product", own, single(*inner), definition), tuple(i.form for i in own))
-
-    def _known_or_stage(self, own: tuple[Index, ...], body: Expr, before: Definition) -> Tensor:
-        """The stage of an earlier definition that is the same sum, or a new one."""
-        earlier = takewhile(lambda d: d.tensor != before.tensor, self.definitions.values())
-        known = next((d for d in earlier if (d.indices, d.body) == (own, body)), None)
-        return known.tensor if known is not None else self._stage("sum", own, body, before)
-
-    def _stage(self, wanted: str, own: tuple[Index, ...], body: Expr, before: Definition) -> Tensor:
-        tensor = Tensor(self.fresh(wanted), tuple(i.extent for i in own))
-        self.insert(Definition(tensor, own, body, "a part of it"), before.tensor.name)
-        return tensor
+        return Read(self.stage("product", own, single(*inner), definition), tuple(i.form for i in own))
 
     # ------------------------------------------------------------ functions
 
@@ -270,7 +208,7 @@ class _Rewriting:
                     self._materialise(title, function, own)
         return [Stage(d, after.get(n, "")) for n, d in self.definitions.items()]
 
-    def _once(self, use: _Use) -> bool:
+    def _once(self, use: Use) -> bool:
         """Whether the function is applied to each entry at most once."""
         definition = self.definitions[use.reader]
         term = definition.body.terms[use.term]
@@ -279,7 +217,7 @@ class _Rewriting:
         evaluated = prod(ranges_of(definition.indices).values())
         return not term.indices and evaluated <= prod(extents(read.tensor))
 
-    def _materialise(self, title: str, function: str, uses: list[_Use]) -> None:
+    def _materialise(self, title: str, function: str, uses: list[Use]) -> None:
         """A stage that holds a function of every entry of a tensor."""
         read = entry_of(self._factor(uses[0]))
         assert read is not None
@@ -292,7 +230,7 @@ class _Rewriting:
         self.insert(Definition(tensor, own, body, f"{function} of each entry"), first)
         self._replace(title, function, tensor, but=tensor.name)
 
-    def _factor(self, use: _Use) -> Factor:
+    def _factor(self, use: Use) -> Factor:
         return self.definitions[use.reader].body.terms[use.term].factors[use.factor]
 
     def _replace(self, title: str, function: str, tensor: Tensor, but: str = "") -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,7 @@ class Machine:
                 raise ValueError(f"{buffer.name}: expected {buffer.count} elements, got {len(flat)}")
             self.buffers[buffer.name] = flat
         for buffer in kernel.scratch:
-            self.buffers[buffer.name] = [UNWRITTEN] * buffer.count
+            self.buffers[buffer.name] = [UNWRITTEN] * (buffer.turn or buffer.count)
 
     def result(self) -> np.ndarray[Any, Any]:
         self.execute(self.kernel.body)
@@ -131,10 +132,12 @@ class Machine:
                     for value in range(self.end(start), self.end(stop), step):
                         self.integers[name] = value
                         self.execute(inner)
-                case Part(_, name, count, inner):
+                case Part(_, name, count, inner) if not statement.steps:
                     for value in range(count):
                         self.integers[name] = value
                         self.execute(inner)
+                case Part():
+                    self.stepped(statement)
                 case If(conditions, inner):
                     if all(c.holds(self.integers) for c in conditions):
                         self.execute(inner)
@@ -142,6 +145,16 @@ class Machine:
                     self.marks.append(number)
                 case Comment():
                     pass
+
+    def stepped(self, part: Part) -> None:
+        """The steps of a part, each after the same step of the part that packs for it, into an empty room."""
+        ahead = [p for p in self.kernel.body if isinstance(p, Part) and p.name == part.ahead]
+        for turn, step in product(range(part.count if ahead else 0), range(part.steps)):
+            for buffer in (b for b in self.kernel.scratch if b.turn):
+                self.buffers[buffer.name] = [UNWRITTEN] * buffer.turn
+            for each in (*ahead, part):
+                self.integers |= {each.index: turn, "first": turn, "step": step, "start": step}
+                self.execute(each.body)
 
     def end(self, value: int | str) -> int:
         return self.integers[value] if isinstance(value, str) else value

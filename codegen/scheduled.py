@@ -18,7 +18,7 @@ from codegen.schedules.lanes import Lanes
 from codegen.schedules.nest import SUM, Access, Ending, Nest, Target, Term
 from codegen.schedules.picked import Picked, picked
 from codegen.schedules.values import size
-from codegen.schedules.woven import Woven, woven, woven_at
+from codegen.schedules.woven import Woven, with_rows, woven, woven_at
 from codegen.stage import zeros
 
 SMALL_BOX = 8
@@ -113,7 +113,7 @@ class Scheduler:
             made = woven_at(box.out, box.free, c.places, self.target, c.line, c.pair, box.ending)
             if made is None:
                 return None
-            found.append(made)
+            found.append(min((made, *(with_rows(made) if made.coded else ())), key=Woven.cost))
         found += [self.best(_without(box, shared), True) for box in cut[1]]
         return Planned(tuple(found), shared, free[shared] if shared else 1)
 

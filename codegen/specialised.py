@@ -15,7 +15,7 @@ from codegen.schedules.families import plans, plans_of_phases
 from codegen.schedules.nest import Function, Target
 from codegen.schedules.planned import Plan, Room, order_of
 from codegen.schedules.problem import Contraction
-from codegen.stage import zeros
+from codegen.stage import begun
 from derive.claim import Claim
 from derive.expr import Apply
 from derive.functions import PARAMETERS
@@ -110,8 +110,9 @@ def _choices(problems: tuple[Contraction, ...], target: Target) -> Iterator[tupl
 
 
 def _cheapest(problem: Contraction, target: Target, packs: bool) -> Plan | None:
-    """The cheapest plan that packs its weight, or that does not: all parts of a kernel are given the same."""
-    found = (p for p in plans(problem, target) if any(s.packed for s in p.scratch()) == packs)
+    """The cheapest plan that packs its weight, whole, or that does not: all parts are given the same."""
+    every = ((p, [s for s in p.scratch() if s.packed]) for p in plans(problem, target))
+    found = (p for p, held in every if bool(held) == packs and not any(s.turn for s in held))
     return min(found, key=lambda plan: plan.cost(), default=None)
 
 
@@ -128,7 +129,7 @@ def _kernel(
     numbers = count(1)
     body: list[Statement] = []
     if _computed(problems) < result.count:
-        body += zeros(result, target.lanes)
+        body += begun(problems[0], target.lanes)
     for number, plan in enumerate(chosen):
         room = Room(scratch[number], numbers, f"{number}_" if len(chosen) > 1 else "")
         body += [Comment(plan.note()), *plan.statements(room)]
@@ -174,8 +175,8 @@ def _laid_out(chosen: tuple[Plan, ...], target: Target) -> list[Mapping[str, Buf
     for number, plan in enumerate(chosen):
         for s in (s for s in plan.scratch() if s.packed):
             title = f"{s.name}_{number}" if len(chosen) > 1 else s.name
-            found[number][s.name] = Buffer(title, s.count, packed_end, s.copied, s.own, True)
-            packed_end += _line(s.count)
+            found[number][s.name] = Buffer(title, s.count, packed_end, s.copied, s.own, True, s.turn)
+            packed_end += _line(s.turn * target.threads or s.count)
     for number, plan in enumerate(chosen):
         end = packed_end
         for s in (s for s in plan.scratch() if not s.packed):

@@ -1,4 +1,4 @@
-"""Owns the filling of helper arrays in the workspace: zeros everywhere, then the entries copied in.
+"""Owns what is written before any sum: helper arrays (zeros everywhere, entries copied in), bare results.
 
 A delta that a free index carries, [z - s*o = 0], is solved by running over o and storing at z = s*o;
 a condition [0 <= f < h] on one index clips that index's loop when the text is generated.
@@ -11,6 +11,7 @@ from math import prod
 
 from codegen.algebra import Ranges, ranges_of, settle, slope, span
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Place, Pointer, Statement
+from codegen.schedules.problem import Contraction
 from derive.expr import Definition, Read, Sum, Tensor, substitute
 from derive.index import Form, Within, Zero, name
 
@@ -203,6 +204,31 @@ def zeros(buffer: Buffer, lanes: int) -> tuple[Statement, ...]:
         body += (Loop("t", 0, whole, lanes, (store,)),)
     if left := buffer.count - whole:
         body += (Do(Call("v_store_part", (Pointer(buffer, Form.of(whole)), "line", left))),)
+    return body
+
+
+def begun(problem: Contraction, lanes: int) -> tuple[Statement, ...]:
+    """The result before anything is summed up: zeros, or the bias of its channel everywhere.
+
+    Args:
+        problem: any of those that compute parts of it.
+    """
+    result, bias = getattr(problem, problem.result).buffer, problem.bias
+    if bias is None or problem.result == "weight":
+        return zeros(result, lanes)
+    counts = {"n": problem.batch, "g": problem.groups, "k": problem.outs}
+    plane = result.count // prod(counts.values())
+    whole, held = plane // lanes * lanes, {i: c for i, c in counts.items() if c > 1}
+    row = sum((problem.out.step(i) * name(i) for i in held), Form())
+    entry = sum((bias.step(i) * name(i) for i in held if i != "n"), Form.of(bias.base))
+    body: tuple[Statement, ...] = (Assign("line", Call("v_splat", (Pointer(bias.buffer, entry),))),)
+    if whole:
+        store = Do(Call("v_store", (Pointer(result, row + name("t")), "line")))
+        body += (Loop("t", 0, whole, lanes, (store,)),)
+    if whole < plane:
+        body += (Do(Call("v_store_part", (Pointer(result, row + whole), "line", plane - whole))),)
+    for index in reversed(held):
+        body = (Loop(index, 0, counts[index], 1, body),)
     return body
 
 

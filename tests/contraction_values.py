@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -20,10 +21,7 @@ def add(problem: Contraction, arrays: dict[str, Any], out: Any) -> None:
     places = [range(a.out) for a in problem.axes]
     taps = [range(a.taps) for a in problem.axes]
     if problem.bias is not None and problem.result == "out":
-        for (n, g, k), q in product(product(*map(range, counts[:3])), product(*places)):
-            to = place(problem.out, n=n, g=g, k=k) + sum(
-                a.out_step * i for a, i in zip(problem.axes, q, strict=True)
-            )
+        for to, g, k in results(problem):
             out[to] += arrays[problem.bias.buffer.name][place(problem.bias, g=g, k=k)]
     for n, g, k, c in product(*map(range, counts)):
         for q, t in product(product(*places), product(*taps)):
@@ -45,6 +43,14 @@ def add(problem: Contraction, arrays: dict[str, Any], out: Any) -> None:
             out[at[problem.result]] += value
 
 
+def results(problem: Contraction) -> Iterator[tuple[int, int, int]]:
+    """The flat entries of out that a contraction computes, each with its group and channel."""
+    counts = (problem.batch, problem.groups, problem.outs)
+    for (n, g, k), q in product(product(*map(range, counts)), product(*(range(a.out) for a in problem.axes))):
+        steps = sum(a.out_step * i for a, i in zip(problem.axes, q, strict=True))
+        yield place(problem.out, n=n, g=g, k=k) + steps, g, k
+
+
 def whole(problems: tuple[Contraction, ...], arrays: dict[str, Any]) -> Any:
     """The result of contractions together, as whole numbers."""
     buffer = getattr(problems[0], problems[0].result).buffer
@@ -52,3 +58,17 @@ def whole(problems: tuple[Contraction, ...], arrays: dict[str, Any]) -> Any:
     for problem in problems:
         add(problem, arrays, out)
     return out
+
+
+def complete(problems: tuple[Contraction, ...], arrays: dict[str, Any]) -> Any:
+    """The same of all that a layer's result has, the bias where no contraction computes an entry."""
+    out, bias = whole(problems, arrays), problems[0].bias
+    if bias is None or problems[0].result != "out":
+        return out
+    left = np.ones(len(out), bool)
+    left[[to for problem in problems for to, _, _ in results(problem)]] = False
+    counts = (problems[0].batch, problems[0].groups, problems[0].outs)
+    added = [
+        arrays[bias.buffer.name][place(bias, g=g, k=k)] for _, g, k in product(*(range(c) for c in counts))
+    ]
+    return out + left * np.repeat(added, len(out) // len(added))

@@ -72,6 +72,10 @@ NAMES = {
     "a number as it is declared": "flag = v_larger(none, declared, best)",
     "a flag as a number": "best = v_same(code, code)\n        flag = v_larger(none, best, further)",
     "a number that a function has": "best = v_fn_exp(v_zero())\n        flag = v_larger(none, best, further)",
+    "a code less an entry": "place = v_sub(here, best)\n        flag = v_same(place, code)",
+    "an entry less a code": "place = v_sub(best, here)\n        flag = v_same(place, code)",
+    "an entry less an entry": "place = v_sub(best, best)\n        flag = v_larger(place, best, further)",
+    "a code less a flag": "place = v_sub(here, flag)\n        flag = v_same(place, code)",
     "an entry changed": "best = v_mul(best, best)\n        flag = v_larger(none, best, further)",
     "an entry changed in place": "best = v_add(best, further)\n        flag = v_larger(none, best, further)",
 }
@@ -91,6 +95,7 @@ MEMORY = {
     "a number that grows": stored("at = at + 8\n        v_store(codes + at, big)"),
     "a number too large for C": stored("v_store(codes + (2147483647 + 2147483647 + 34), big)"),
     "a rest": stored("v_store(codes + at * 7 % 41, big)"),
+    "a rest of what is negative": stored("v_store(codes + (at - 200) % 41, big)"),
     "a quotient": stored("v_store(codes + 5 * at // 3, big)"),
     "what runs later": changed(SELECTS, PLACED, f"{PLACED}{BIG}        v_store(framed, big)\n"),
     "another part": changed(SELECTS, LINE, f"{LINE}        line = v_index(12345, 0)\n{LINE}"),
@@ -118,6 +123,8 @@ def test_the_texts_are_sound() -> None:
     judged(PACKS, PACKED)
     judged(stored("v_store(workspace + 16, big)"))
     judged(stored("v_store_strided(codes, big, 3, 2)"))
+    same = "    flag = v_same(code, one)\n"
+    judged(changed(SELECTS, same, f"    code = v_sub(code, one)\n{same}"))
     judged(
         changed(
             SELECTS,
@@ -250,7 +257,7 @@ def spans(text: str) -> dict[str, tuple[int, int]]:
 
 
 def test_whole_numbers_lie_in_their_spans() -> None:
-    """Sums, products, quotients and rests as C has them, at every value of their parts, never too narrow."""
+    """Sums, products, quotients and rests as C and Python have them, at every value, never too narrow."""
     rng = random.Random(7)
     for _ in range(60):
         low, high = sorted(rng.sample(range(-9, 10), 2))
@@ -260,15 +267,13 @@ def test_whole_numbers_lie_in_their_spans() -> None:
         loops = f"    for a in range({low}, {high + 1}):\n        for b in range(0, 7, 2):\n"
         text = f"cdef void bf_x(E* out) noexcept nogil:\n{loops}            c = {form}\n"
         span = spans(text)["c"]
-        sign = {
-            "//": lambda x, d: abs(x) // d * (1 if x >= 0 else -1),
-            "%": lambda x, d: abs(x) % d * (1 if x >= 0 else -1),
-        }
-        body, _, rest = form.partition(f" {way} ")
+        whole, _, rest = form.partition(f" {way} ")
         for a, b in product(range(low, high + 1), range(0, 7, 2)):
-            value = sign[way](eval(body, {"a": a, "b": b}), divisor)
-            value = eval(f"{value} {rest.partition(' ')[2]}", {"a": a})
-            assert span[0] <= value <= span[1], (form, a, b)
+            x = eval(whole, {"a": a, "b": b})
+            cut = abs(x) // divisor * (1 if x >= 0 else -1)
+            for value in (cut, x // divisor) if way == "//" else (x - cut * divisor, x % divisor):
+                value = eval(f"{value} {rest.partition(' ')[2]}", {"a": a})
+                assert span[0] <= value <= span[1], (form, a, b)
 
 
 def test_what_is_not_understood_may_be_anything() -> None:

@@ -8,14 +8,16 @@ from itertools import count
 
 import numpy as np
 import pytest
-from contraction_values import whole
+from contraction_values import complete, whole
 from evaluate import Evaluator, draw
 
 from codegen import joined, specialised
 from codegen.contraction import contractions
 from codegen.loops import Kernel, Part
 from codegen.produce import claims_of
+from codegen.run import run
 from codegen.schedules.nest import Target
+from codegen.stage import zeros
 from codegen.targets.cython.parts import buffers, packed_count, packs_weight
 from derive.spelling import parse_layer
 
@@ -33,6 +35,8 @@ CASES = [
     ("Conv3d(2, 2, 2, stride=(1, 2, 1), padding=1)", (1, 2, 2, 3, 3), 2),
     ("ConvTranspose2d(2, 3, 4, stride=2, padding=1)", (1, 2, 3, 4), 1),
     ("ConvTranspose1d(4, 2, 3, stride=3, groups=2, output_padding=1)", (2, 4, 3), 1),
+    ("ConvTranspose2d(4, 6, (2, 1), stride=(3, 2), groups=2)", (2, 4, 2, 3), 1),
+    ("ConvTranspose1d(2, 3, 2, stride=2, dilation=2, padding=1)", (2, 2, 4), 1),
     ("Linear(3, 4)", (2, 5, 3), 1),
     ("Linear(3, 1, bias=False)", (3,), 1),
 ]
@@ -53,7 +57,7 @@ def test_contractions_compute_the_right_side(text: str, shape: tuple[int, ...], 
         expected = [v for _, v in sorted(Evaluator(claim, arrays).right().items())]
         names = {i.name for i in claim.indices}
         assert len(names) == len(claim.right.indices)
-        assert whole(problems, flat).tolist() == expected, key
+        assert complete(problems, flat).tolist() == expected, key
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,28 @@ def test_the_evaluator_of_contractions_sees_a_wrong_one() -> None:
             problem, axes=(wrong,), weight=replace(problem.weight, base=2 if wrong.tap_step < 0 else 0)
         )
         assert whole((moved,), flat).tolist() != good
+
+
+BARE = ("ConvTranspose2d(4, 6, (2, 1), stride=(3, 2), groups=2)", (2, 4, 2, 3))
+"""Most of its results have no tap."""
+
+
+@pytest.mark.parametrize("lanes", [4, 16])
+def test_results_without_taps_are_the_bias(lanes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    claim = claims_of(parse_layer(BARE[0]), BARE[1], ["output"])["output"]
+    helpers = {d.tensor.name: d for d in claim.setting.definitions}
+    problems = contractions("output", claim, helpers)
+    arrays = draw(claim, random.Random(3))
+    flat = {n: [v for _, v in sorted(a.items())] for n, a in arrays.items()}
+
+    def wrong() -> list[int]:
+        found = specialised.candidates("output", "output", claim, helpers, Target(lanes, 12, 16))
+        expected = complete(problems, flat).tolist()
+        return [sum(a != b for a, b in zip(run(c.kernel, flat, lanes), expected, strict=True)) for c in found]
+
+    assert len(wrong()) > 1 and not any(wrong())
+    monkeypatch.setattr(specialised, "begun", lambda problem, n: zeros(problem.out.buffer, n))
+    assert all(wrong())
 
 
 def reads_both(kernel: Kernel) -> bool:

@@ -20,7 +20,7 @@ from codegen.contraction import contractions
 from codegen.lexical import gate
 from codegen.loops import Kernel, Part
 from codegen.produce import claims_of
-from codegen.schedules import direct, direct_bands, direct_chan, direct_flat, direct_image, direct_sums
+from codegen.schedules import direct, direct_bands, direct_chan, direct_flat, direct_image, direct_sums, peers
 from codegen.schedules.direct_bands import Band
 from codegen.schedules.direct_image import Image
 from codegen.schedules.direct_pack import Packing
@@ -60,7 +60,7 @@ def some(problems: tuple[Contraction, ...], target: Target, seed: int, most: int
 def in_blocks(monkeypatch: pytest.MonkeyPatch, by_taps: bool) -> None:
     """Blocks of one tap or of one channel."""
 
-    def cut(problems: tuple[Contraction, ...]) -> Blocks:
+    def cut(problems: tuple[Contraction, ...], element: int) -> Blocks:
         taps = tuple(a.taps for a in problems[0].axes) if by_taps and problems[0].taps > 1 else ()
         return Blocks(problems[0].ins, problems[0].ins if taps else 1, taps)
 
@@ -137,7 +137,7 @@ def test_a_long_line_is_cut_into_pieces() -> None:
 
 
 def test_long_sums_are_added_in_blocks() -> None:
-    (problem,) = phases_of("Conv1d(64, 2, 9)", (1, 64, 12), "output")
+    (problem,) = phases_of("Conv1d(2, 64, 9)", (1, 2, 20), "input")
     plan = next(direct_chan.plans((problem,), TARGETS[0]))
     assert plan.blocks == Blocks(64, 64, (9,))
     assert plan.blocks.count == 9
@@ -147,8 +147,17 @@ def test_long_sums_are_added_in_blocks() -> None:
     assert cut("Conv2d(256, 8, 3)", (1, 256, 8, 8), "output") == Blocks(256, 16)
 
 
+def test_sums_of_a_forward_pass_from_many_channels_are_cut_as_peers_cut_them() -> None:
+    layer, shape = "Conv3d(16, 32, 3, padding=1)", (1, 16, 4, 4, 4)
+    assert cut(layer, shape, "output") == Blocks(16, 4)
+    (problem,) = phases_of(layer, shape, "output")
+    assert peers.keeps(problem, 4, (4 * 27,))
+    assert cut("Conv3d(15, 32, 3, padding=1)", (1, 15, 4, 4, 4), "output") == Blocks(15, 1)
+    assert cut("Conv3d(32, 16, 3, padding=1)", (1, 32, 4, 4, 4), "input") == Blocks(16, 1)
+
+
 def cut(layer: str, shape: tuple[int, ...], key: str) -> Blocks:
-    return direct_sums.blocks_of(phases_of(layer, shape, key))
+    return direct_sums.blocks_of(phases_of(layer, shape, key), 4)
 
 
 def off_by_one(monkeypatch: pytest.MonkeyPatch) -> None:

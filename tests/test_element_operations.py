@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,10 @@ def test_every_function_is_an_operation_and_passes_the_gate() -> None:
     assert gate(text) == ("bf_output",)
     with pytest.raises(BuildError, match="e_fn_sine"):
         gate(text.replace("e_fn_exp(best)", "e_fn_sine(best)"))
+    block = re.sub(r"( *)flag = e_larger\(code, best, x\)", r"\1if x > best:\n\1    flag = best", text)
     with pytest.raises(BuildError, match="whole numbers only"):
+        gate(block)
+    with pytest.raises(BuildError, match="a value for one name"):
         gate(text.replace("flag = e_larger(code, best, x)", "if x > best: flag = best"))
 
 

@@ -22,7 +22,7 @@ from codegen.schedules.gemm import LAYOUTS, Gemm
 from codegen.schedules.gemm_problem import products
 from codegen.schedules.gemm_tile import most_rows, shapes
 from codegen.schedules.nest import Function, Target
-from codegen.schedules.pointwise import plans
+from codegen.schedules.pointwise import candidates, plans
 from codegen.schedules.problem import Contraction
 from codegen.targets.cython.printer import module_text
 from codegen.variants import Variants
@@ -88,6 +88,26 @@ def test_offered_plans_are_right_and_have_a_cost() -> None:
             assert offered and all(p.accuracy == tier and p.note() for p in offered)
             assert all(p.cost() >= problem.products / SMALL.lanes / 2 for p in offered)
             assert wrong(min(offered, key=lambda p: p.cost()), problem, SMALL.lanes) == []
+
+
+def test_transposed_results_are_offered_in_chunks_of_whole_vectors() -> None:
+    """Tiles whose rows make up a vector, transposed as soon as they are there; nowhere else."""
+    target = Target(16, 28, 32)
+    problem = contraction_of("Linear(512, 1000)", (64, 512), "output")
+    upright, turned = sorted(products(problem), key=lambda p: p.columns.into)
+    found = list(candidates(turned, target, "whole"))
+    assert (4, 4, 16) in {(g.rows, g.vectors, g.chunk_rows) for g in found}
+    best = min(found, key=Gemm.cost)
+    assert best.chunk_rows % best.rows == best.chunk_rows % target.lanes == 0
+    apart = replace(best, chunk_rows=turned.height)
+    assert apart.cost() > best.cost()
+    assert {g.shape for g in candidates(upright, target, "whole")} == set(shapes(target, 63))
+    small = contraction_of("Linear(13, 37)", (11, 13), "output")
+    (product,) = (p for p in products(small) if p.columns.into != 1)
+    plans_of_chunks = [g for g in candidates(product, SMALL, "whole", 5) if 0 < g.chunk_rows < 37]
+    assert plans_of_chunks
+    for plan in random.Random(2).sample(plans_of_chunks, 3):
+        assert wrong(plan, small, SMALL.lanes) == [], plan
 
 
 def test_what_is_no_matrix_product_has_no_plan() -> None:

@@ -32,6 +32,7 @@ FAMILIES = {
     "depthwise": ("Conv2d(6, 6, 3, padding=1, groups=6)", (1, 6, 9, 12)),
     "transposed": ("ConvTranspose2d(4, 5, 4, stride=2, padding=1)", (1, 4, 6, 7)),
     "one axis": ("Conv1d(4, 6, 9, padding=4)", (1, 4, 40)),
+    "one axis folded": ("Conv1d(16, 16, 9, padding=4)", (1, 16, 70)),
     "three axes": ("Conv3d(2, 4, 3, padding=1)", (1, 2, 4, 6, 7)),
     "linear": ("Linear(24, 20)", (9, 24)),
     "mean pooling": ("AvgPool2d(2)", (1, 3, 8, 10)),

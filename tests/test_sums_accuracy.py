@@ -159,7 +159,7 @@ def test_strict_kernels_round_no_more_than_pytorch(tmp_path: Path, single: None)
 def test_one_long_sum_would_break_the_promise(
     tmp_path: Path, single: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def whole(problems: Sequence[Contraction]) -> Blocks:
+    def whole(problems: Sequence[Contraction], element: int) -> Blocks:
         return Blocks(problems[0].ins, problems[0].ins)
 
     for module in (direct_bands, direct_flat):

@@ -13,6 +13,7 @@ import pytest
 from codegen.loops import Assign, Buffer, Call, Kernel, Loop, Statement
 from codegen.run import run
 from codegen.schedules.nest import SUM, Access, Choice, Ending, Target, Term
+from codegen.schedules.picked import picked
 from codegen.schedules.woven import Woven, woven
 from derive.index import Form, name
 
@@ -101,8 +102,56 @@ def test_entries_chosen_by_codes_are_woven(line: int) -> None:
     data = {"x": [rng.randint(1, 9) for _ in range(4096)], "code": [-1] * 4096}
     for r, f in product(range(2), range(line)):
         data["code"][20 * r + f] = 2 * f + 5 * r + rng.randint(0, 2)
-    found = ran(made, made.statements(count(1)), data)
+    body = made.statements(count(1))
+    found = ran(made, body, data)
     assert found == computed(out, free, terms, data) and any(found[:10])
+    left = [s for s in walked(body) if isinstance(s, Assign) and s.value.operation == "v_sub"]
+    sames = [s for s in walked(body) if isinstance(s, Assign) and s.value.operation == "v_same"]
+    assert 2 * len(left) <= len(sames) and all(s.value.arguments[0] in {v.name for v in left} for s in sames)
+
+
+def test_rows_that_share_codes_are_done_side_by_side() -> None:
+    free = {"r": 3, "q": 2, "f": 8, "p": 2}
+    out = access("out", {"r": 32, "q": 16, "f": 2, "p": 1}, size=OUT.count)
+    choice = Choice(access("code", {"r": 8, "f": 1}), name("f") * 2 + name("p") + name("q") * 16)
+    terms = (Term({}, (), (access("x", {"r": 8, "f": 1}),), (choice,)),)
+    made = woven(out, free, terms, TARGET)
+    assert made is not None and made.rows == "q" and "q side by side" in made.note()
+    rng = random.Random(3)
+    data = {"x": [rng.randint(1, 9) for _ in range(4096)], "code": [rng.randint(-1, 33) for _ in range(4096)]}
+    for r, f in product(range(3), range(8)):
+        data["code"][8 * r + f] = 2 * f + rng.choice([0, 1, 16, 17, 2])
+    body = made.statements(count(1))
+    assert ran(made, body, data) == computed(out, free, terms, data)
+    assert sum(ran(made, body, data)[:96]) > 0
+
+
+@pytest.mark.parametrize("extent", [4, 15, 16, 37, 64])
+@pytest.mark.parametrize("by", [1, -1])
+def test_what_a_code_picks_along_a_row(extent: int, by: int) -> None:
+    """The last place of every chain and of the rest is picked once, others give nothing."""
+    out, x, code = (
+        access("out", {"n": 1}, size=OUT.count),
+        access("x", {"n": 64, "c": 1}),
+        access("code", {"n": 1}),
+    )
+    term = Term({"c": extent}, (), (x,), (Choice(code, name("c") * by),))
+    made = picked(out, {"n": 70}, term, TARGET)
+    assert made is not None
+    data = {"x": [3 + i for i in range(70 * 64)], "code": [by * (i - 2) for i in range(70)]}
+    buffers = (Buffer("x", 70 * 64), Buffer("code", 70))
+    kernel = Kernel("output", Buffer("out", 70), buffers, (), made.statements(count(1)))
+    wanted = [data["x"][64 * n + n - 2] if 0 <= n - 2 < extent else 0 for n in range(70)]
+    assert run(kernel, data, TARGET.lanes).tolist() == wanted
+    wrong = made.statements(count(1))
+    slip = [replace(s, value=Call("v_index", (Form.of(1), 0))) if _far(s) else s for s in wrong]
+    if extent >= 16:
+        moved = run(replace(kernel, body=tuple(slip)), data, TARGET.lanes).tolist()
+        assert moved != wanted
+
+
+def _far(statement: Statement) -> bool:
+    return isinstance(statement, Assign) and statement.name == "v_on0_3"
 
 
 def test_the_first_largest_is_taken_with_its_code() -> None:

@@ -18,6 +18,7 @@ from codegen.schedules.planned import Room
 from codegen.schedules.problem import Contraction
 from codegen.schedules.winograd_forward import Winograd
 from codegen.schedules.winograd_gradient import Gradient
+from codegen.targets.cython.parts import packed_count
 from codegen.targets.cython.printer import digest, module_text
 from codegen.variants import Variants
 from derive.claim import Claim
@@ -46,13 +47,15 @@ def kernel_of(layer: Conv2d, shape: tuple[int, ...], key: str, make: Maker) -> K
     scratch, end = dict[str, Buffer](), 0
     for s in sorted(plan.scratch(), key=lambda s: not s.packed):
         size = -(-s.count // 16) * 16
-        scratch[s.name] = Buffer(s.name, size if s.own else s.count, end, s.copied, s.own, s.packed)
-        end += size
-    held = (contraction.out, contraction.image, contraction.weight, contraction.bias)
-    buffers = {o.buffer.name: o.buffer for o in held if o is not None}
+        held = size if s.own else s.count
+        scratch[s.name] = Buffer(s.name, held, end, s.copied, s.own, s.packed, s.turn)
+        end += (s.turn or size) * (plan.target.threads if s.own or s.turn else 1)
+    of = (contraction.out, contraction.image, contraction.weight, contraction.bias)
+    buffers = {o.buffer.name: o.buffer for o in of if o is not None}
     operands = sorted((b for b in buffers.values() if b.name != "out"), key=lambda b: b.name != "grad_output")
     body = plan.statements(Room(scratch, count(1)))
-    return Kernel(kernel_name(key), buffers["out"], tuple(operands), tuple(scratch.values()), body)
+    given = (tuple(operands), tuple(scratch.values()), body)
+    return Kernel(kernel_name(key), buffers["out"], *given, threads=plan.target.threads)
 
 
 def artefact_of(
@@ -86,5 +89,6 @@ def artefact_of(
         equations={k.name: claim_of(layer, shape, key) for key, k in zip(makers, kernels, strict=True)},
         operand_order={k.name: tuple(b.name for b in k.operands) for k in kernels},
         workspace_elements={k.name: k.workspace for k in kernels},
+        packed={k.name: packed_count(k) for k in kernels},
         load_variant=variants,
     )

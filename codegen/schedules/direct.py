@@ -6,16 +6,20 @@ the last axis are there, whole lines are stored.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from heapq import nsmallest
+from operator import itemgetter
 
 from codegen.schedules import direct_chan, direct_flat
+from codegen.schedules.direct_chan import Chan
+from codegen.schedules.direct_flat import Flat
 from codegen.schedules.nest import Target
 from codegen.schedules.planned import Plan
 from codegen.schedules.problem import Contraction
 
 HANDFUL = 3
-"""Tiles of each kind that are handed over."""
+"""Tiles of each kind that are handed over; blocks added up in registers are a kind of their own."""
 NEAR = 1.5
 """Times the least cost beyond which a tile is not worth a look."""
 
@@ -30,14 +34,13 @@ def plans_of_phases(contractions: Sequence[Contraction], target: Target) -> Iter
     together = tuple(contractions)
     if not together or not _fits(together):
         return
-    best = [*_best(direct_chan.plans(together, target)), *_best(direct_flat.plans(together, target))]
-    best.sort(key=lambda found: found[0])
+    kinds: dict[tuple[type, bool], list[tuple[float, Plan]]] = defaultdict(list)
+    every: list[Chan | Flat] = [*direct_chan.plans(together, target), *direct_flat.plans(together, target)]
+    for plan in every:
+        kinds[type(plan), plan.held].append((plan.cost(), plan))
+    best = [found for kind in kinds.values() for found in nsmallest(HANDFUL, kind, key=itemgetter(0))]
+    best.sort(key=itemgetter(0))
     yield from (plan for cost, plan in best if cost <= NEAR * best[0][0])
-
-
-def _best(found: Iterator[Plan]) -> list[tuple[float, Plan]]:
-    """The cheapest few with their costs."""
-    return nsmallest(HANDFUL, ((plan.cost(), plan) for plan in found), key=lambda pair: pair[0])
 
 
 def _fits(contractions: tuple[Contraction, ...]) -> bool:

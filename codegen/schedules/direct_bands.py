@@ -19,6 +19,8 @@ from codegen.schedules.direct_sums import (
     not_first,
     pieces,
     summed,
+    total,
+    totalled,
 )
 from codegen.schedules.direct_turns import heads
 from codegen.schedules.direct_words import add, around, fma, load, splat, spread, store, zero
@@ -37,6 +39,7 @@ class Setup:
 
     Attributes:
         chunk: places of a piece.
+        held: whether blocks of a sum are added up in registers, beside the sums of a block.
     """
 
     contractions: tuple[Contraction, ...]
@@ -46,6 +49,7 @@ class Setup:
     places: int
     vectors: int
     chunk: int
+    held: bool = False
 
     @property
     def lanes(self) -> int:
@@ -66,7 +70,7 @@ class Setup:
 
     @cached_property
     def blocks(self) -> Blocks:
-        return blocks_of(self.contractions)
+        return blocks_of(self.contractions, self.target.element)
 
     @cached_property
     def packings(self) -> tuple[Packing, ...]:
@@ -77,6 +81,11 @@ class Setup:
             found.append(Packing(contraction, taps[number], self.lanes, self.vectors, offset))
             offset += found[-1].count
         return tuple(found)
+
+    @property
+    def apart(self) -> bool:
+        """Whether blocks of a sum are added up in the band."""
+        return self.blocks.count > 1 and not self.held
 
     def band(self, job: Job) -> int:
         """Lines whose sums are kept at once: a divisor of all, by what the nearest cache holds."""
@@ -115,15 +124,14 @@ class Band:
         further = {"block": setup.first.out.step("k") * setup.width}
         head = heads(setup.first, setup.image, job, setup.band(job), n, further)
         tiles = self._tiles()
-        if setup.blocks.count > 1:
+        if setup.apart:
             tiles = (Loop("part", 0, setup.blocks.count, 1, (*setup.blocks.head(), *tiles)),)
         return (*head, *tiles, *self._stored())
 
-    def _starts(self, rows: int, places: int) -> tuple[Statement, ...]:
-        """What accumulators begin as: the bias in the first block of channels, zeros in the others."""
-        spots = list(product(range(rows), range(places), range(self.vectors)))
+    def _starts(self, sums: Mapping[str, int]) -> tuple[Statement, ...]:
+        """What sums of so many vectors begin as: the bias in the first block of channels, then zeros."""
         if self.first.bias is None:
-            return tuple(zero(f"y_{r}_{p}_{v}") for r, p, v in spots)
+            return tuple(zero(y) for y in sums)
         bias = self.first.bias
         steps = {"g": bias.step("g"), "block": bias.step("k") * self.width}
         body: list[Statement] = [Place("at_bias", spread(steps, bias.base))]
@@ -134,10 +142,10 @@ class Band:
                 return (load(f"b_{v}", bias.buffer, at, count, self.lanes),)
 
             body += [zero(f"b_{v}"), *self._by_block(v, taken)]
-        if self.setup.blocks.count > 1:
+        if self.setup.apart:
             nil = tuple(zero(f"b_{v}") for v in range(self.vectors))
             body.append(If((not_first(self.setup.blocks),), nil))
-        return (*body, *(Assign(f"y_{r}_{p}_{v}", Call("v_held", (f"b_{v}",))) for r, p, v in spots))
+        return (*body, *(Assign(y, Call("v_held", (f"b_{v}",))) for y, v in sums.items()))
 
     def _by_block(self, v: int, said: Callable[[int], tuple[Statement, ...]]) -> tuple[Statement, ...]:
         """What is said of vector v with its number of channels: fewer in the last block than before."""
@@ -176,26 +184,27 @@ class Band:
             Place("at_w", spread(w_steps, packing.offset)),
         )
         at = (name("r") * self.job.width + name("q") * line.apart + line.out) * self.width
-        body: list[Statement] = [Branch(self.room.mark())]
-        body += self._starts(rows, places)
-        body += summed(self.setup.blocks, line, begin, self._products(line, shape))
-        body.append(Place("at_y", at))
+        inner = summed(self.setup.blocks, line, begin, self._products(line, shape))
+        ends = {f"y_{r}_{p}_{v}": (r, p, v) for r, p, v in spots}
+        if self.setup.held:
+            inner = (totalled(self.setup.blocks, list(ends), inner),)
+            ends = {total(y): spot for y, spot in ends.items()}
         at_sum = {
-            f"y_{r}_{p}_{v}": name("at_y")
-            + ((r * self.job.width + p * line.apart) * self.width + v * self.lanes)
-            for r, p, v in spots
+            y: name("at_y") + ((r * self.job.width + p * line.apart) * self.width + v * self.lanes)
+            for y, (r, p, v) in ends.items()
         }
-        return (*body, *self._kept(sums, at_sum))
+        begun = self._starts({y: v for y, (_, _, v) in ends.items()})
+        return (Branch(self.room.mark()), *begun, *inner, Place("at_y", at), *self._kept(sums, at_sum))
 
     def _kept(self, sums: Buffer, at: Mapping[str, Form]) -> Iterator[Statement]:
         """Sums put where the band keeps them, on top of the blocks before."""
-        if self.setup.blocks.count > 1:
+        if self.setup.apart:
             added: list[Statement] = []
             for value, to in at.items():
                 added += [load("before", sums, to, self.lanes, self.lanes), add(value, "before")]
             yield If((not_first(self.setup.blocks),), tuple(added))
         for value, to in at.items():
-            if self.setup.blocks.count == 1:
+            if not self.setup.apart:
                 yield from applied(self.first, value)
             yield store(sums, to, value, self.lanes, self.lanes)
 
@@ -211,6 +220,7 @@ class Band:
             for v in range(self.vectors):
                 at = name("at_w") + tap * self.width + v * self.lanes
                 body.append(load(f"w_{v}", packed, at, self.lanes, self.lanes))
+                body += [Assign(f"w_{v}", Call("v_held", (f"w_{v}",)))] if self.setup.held else []
             for r, p in product(range(shape[0]), range(shape[1])):
                 body.append(
                     splat("x", buffer, name("at_x") + image + (r * self.job.rows.image + p * line.step))
@@ -224,7 +234,7 @@ class Band:
         """The band's sums put into the result, a line or the whole band at a time."""
         sums, band = self.room.scratch["sums"], self.setup.band(self.job)
         after: tuple[Statement, ...] = ()
-        if self.setup.blocks.count > 1 and self.first.after is not None:
+        if self.setup.apart and self.first.after is not None:
             at = name("i")
             inner = (load("y", sums, at, self.lanes, self.lanes), *applied(self.first, "y"))
             put = store(sums, at, "y", self.lanes, self.lanes)

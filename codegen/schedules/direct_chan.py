@@ -9,7 +9,7 @@ channels c add one after another; from there they are transposed into the result
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import prod
 
@@ -18,7 +18,9 @@ from codegen.schedules.direct_bands import BAND, Band, Setup
 from codegen.schedules.direct_image import image_of
 from codegen.schedules.direct_lines import Job, Line
 from codegen.schedules.direct_sums import (
+    ADDED,
     LATENCY,
+    fits,
     pieces,
 )
 from codegen.schedules.direct_turns import kinds_of, parts_of, whole_images
@@ -28,6 +30,11 @@ from codegen.schedules.problem import Contraction
 
 SCATTER = 1.25
 """Cycles for each lane of a vector stored apart."""
+NEAREST, FAR = 24 * 1024, 0.5
+"""Bytes of a packed weight that stay in the nearest cache, and cycles that a vector from the second adds."""
+BESIDE = 5
+"""Registers for each vector of a tile whose totals are in registers: beside less than that gcc keeps the
+vectors of the weight in memory."""
 TURN = 4.5
 """Cycles for each vector of a block that is transposed into the result."""
 
@@ -57,7 +64,7 @@ class Chan(Setup):
                 out += places * self.lanes * SCATTER / self.packings[0].blocks
         else:
             out = places * self.width * SCATTER
-        if self.blocks.count > 1:
+        if self.apart:
             out += 2 * places * self.vectors
         turns = c.batch * c.groups * self.packings[0].blocks * prod(d.count for d in job.outer)
         return turns * (job.rows.count // band) * (each + out + 40)
@@ -67,15 +74,23 @@ class Chan(Setup):
         for (r0, r1, r), (p0, p1, p) in product(pieces(band, self.rows), pieces(line.cols, self.places)):
             tiles = (r1 - r0) // r * ((p1 - p0) // p)
             sums = r * p * self.vectors
-            tap = max(sums / 2, (r * p + self.vectors) / 2, LATENCY) * 1.03
-            store_cost = sums * (1.0 if self.blocks.count == 1 else 2.0) + 12
+            tap = max(sums / 2, (r * p + self.vectors) / 2, LATENCY) * 1.03 + self.far
+            stored = (sums * 2.0 + 12) * self.blocks.count if self.apart else sums + 12
+            added = (sums * ADDED + 4) * self.blocks.count if self.held else 0.0
             whole = self.first.ins * (line.products * tap + 2)
-            total += tiles * (whole + self.blocks.count * store_cost)
+            total += tiles * (whole + stored + added)
         return total
+
+    @property
+    def far(self) -> float:
+        """Cycles that the vectors of a tap add, where a tile walks over more than the nearest cache holds."""
+        walked = self.packings[0].block * self.target.element if self.held else 0
+        return FAR * self.vectors if walked > NEAREST else 0.0
 
     def note(self) -> str:
         tile = f"{self.rows * self.places} places x {self.vectors} vectors of {self.lanes} channels"
-        return f"CHAN tile: {tile} in bands of {self.band(self.jobs[0])} lines{self.blocks.note}"
+        held = ", added up in registers" if self.held else ""
+        return f"CHAN tile: {tile} in bands of {self.band(self.jobs[0])} lines{self.blocks.note}{held}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         sums = max(self.band(j) * j.width for j in self.jobs) * self.width
@@ -116,7 +131,10 @@ def plans(contractions: tuple[Contraction, ...], target: Target) -> Iterator[Cha
                 if r * p * v > target.accumulators:
                     break
                 if r * p * v + v + 1 <= target.registers:
-                    yield Chan(contractions, target, image, r, p, v, chunk_of(most, p, v, target))
+                    plan = Chan(contractions, target, image, r, p, v, chunk_of(most, p, v, target))
+                    yield plan
+                    if plan.blocks.count > 1 and fits(target, 2 * r * p * v, BESIDE * v - 2):
+                        yield replace(plan, held=True)
 
 
 def chunk_of(extent: int, places: int, vectors: int, target: Target) -> int:

@@ -7,25 +7,30 @@ For results of few channels, whose vectors CHAN would leave half empty, and line
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import product
 from math import prod
 
 from codegen.loops import Assign, Branch, Buffer, Call, Do, If, Loop, Place, Pointer, Statement
+from codegen.schedules.direct_halves import halves_of
 from codegen.schedules.direct_image import Image, image_of
 from codegen.schedules.direct_lines import Job, Line, jobs_of
 from codegen.schedules.direct_sums import (
+    ADDED,
     LATENCY,
     Blocks,
     Inner,
     applied,
     blocks_of,
+    fits,
     not_first,
     not_last,
     pieces,
     summed,
+    total,
+    totalled,
 )
 from codegen.schedules.direct_turns import heads, kinds_of, parts_of, whole_images
 from codegen.schedules.direct_words import add, around, fma, load, splat, spread, store, zero
@@ -44,7 +49,11 @@ PIECE = 512
 
 @dataclass(frozen=True)
 class Flat:
-    """A plan: contractions over one image, tile of channels x rows x vectors."""
+    """A plan: contractions over one image, tile of channels x rows x vectors.
+
+    Attributes:
+        held: whether blocks of a sum are added up in registers, beside the sums of a block.
+    """
 
     contractions: tuple[Contraction, ...]
     target: Target
@@ -52,6 +61,7 @@ class Flat:
     outs: int
     rows: int
     vectors: int
+    held: bool = False
 
     accuracy = "strict"
 
@@ -70,7 +80,7 @@ class Flat:
 
     @cached_property
     def blocks(self) -> Blocks:
-        return blocks_of(self.contractions)
+        return blocks_of(self.contractions, self.target.element)
 
     @property
     def whole(self) -> bool:
@@ -100,15 +110,17 @@ class Flat:
         tap = max(sums / 2, (outs + 2 * loads) / 2, LATENCY) * 1.03 + 0.5
         whole = line.products * self.first.ins * tap + self.first.ins * 4
         put = 1.5 if job.col * line.apart == 1 else APART * self.lanes
-        return whole + sums * (put + 2.0 * (self.blocks.count - 1)) + 12
+        further = sums * ADDED + 4 if self.held else sums * 2.0
+        return whole + sums * put + further * (self.blocks.count - 1) + 12
 
     def note(self) -> str:
         tile = f"{self.outs} channels x {self.rows} lines x {self.vectors} vectors of {self.lanes} places"
-        return f"FLAT tile: {tile}{self.blocks.note}"
+        held = ", added up in registers" if self.held else ""
+        return f"FLAT tile: {tile}{self.blocks.note}{held}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         sums = self.outs * self.rows * self.vectors * self.lanes
-        kept = (Scratch("sums", sums, own=True),) if self.blocks.count > 1 else ()
+        kept = (Scratch("sums", sums, own=True),) if self.blocks.count > 1 and not self.held else ()
         return (*self.image.scratch(self.whole), *kept)
 
     def statements(self, room: Room) -> tuple[Statement, ...]:
@@ -159,25 +171,30 @@ class Flat:
             Place("at_w", spread(w_steps, weight.base)),
         )
         inner = summed(self.blocks, line, begin, self._products(job, room, line, shape))
-        body = self._summed(room, inner, spots)
+        sums = {_y(*s): s for s in spots}
+        if self.held:
+            inner, sums = (totalled(self.blocks, list(sums), inner),), {total(y): s for y, s in sums.items()}
+            body = (*self._begun(sums), *inner)
+        else:
+            body = self._summed(room, inner, spots)
         by = job.col * line.apart
         at = spread({"k": self.first.out.step("k"), "r": job.rows.out, "q": by}, line.out * job.col)
         out = self.first.out.buffer
         last = line.cols - (stop - 1) * self.lanes
         put: list[Statement] = [Place("to", name("at_out") + at)]
-        for k, r, v in spots:
+        for y, (k, r, v) in sums.items():
             full = v < vectors - 1 or last >= self.lanes
             to = name("to") + (k * self.first.out.step("k") + r * job.rows.out + v * self.lanes * by)
             count = self.lanes if full else last
-            put += applied(self.first, _y(k, r, v))
-            put.append(_put(out, to, _y(k, r, v), count, self.lanes, by))
+            put += applied(self.first, y)
+            put.append(_put(out, to, y, count, self.lanes, by))
         return (Branch(room.mark()), *body, *put)
 
     def _summed(
         self, room: Room, inner: tuple[Statement, ...], spots: list[tuple[int, int, int]]
     ) -> tuple[Statement, ...]:
         """The sums of a tile: all at once, or by blocks of channels that are added up in scratch."""
-        begun = self._begun(spots)
+        begun = self._begun({_y(*s): s for s in spots})
         if self.blocks.count == 1:
             return (*begun, *inner)
         sums, lanes = room.scratch["sums"], self.lanes
@@ -194,13 +211,13 @@ class Flat:
         )
         return (*begun, Loop("part", 0, self.blocks.count, 1, block))
 
-    def _begun(self, spots: list[tuple[int, int, int]]) -> tuple[Statement, ...]:
-        """What accumulators begin as: the bias, or zeros."""
+    def _begun(self, sums: Mapping[str, tuple[int, int, int]]) -> tuple[Statement, ...]:
+        """What sums begin as: the bias, or zeros."""
         bias = self.first.bias
         if bias is None:
-            return tuple(zero(_y(*s)) for s in spots)
+            return tuple(zero(y) for y in sums)
         at = Place("at_bias", spread({"g": bias.step("g"), "k": bias.step("k")}, bias.base))
-        begun = (splat(_y(*s), bias.buffer, name("at_bias") + s[0] * bias.step("k")) for s in spots)
+        begun = (splat(y, bias.buffer, name("at_bias") + s[0] * bias.step("k")) for y, s in sums.items())
         return (at, *begun)
 
     def _products(self, job: Job, room: Room, line: Line, shape: tuple[int, int, int]) -> Inner:
@@ -232,10 +249,18 @@ def _put(out: Buffer, to: Form, value: str, count: int, lanes: int, by: int) -> 
     return Do(Call("v_store_strided", (Pointer(out, to), value, count, by)))
 
 
+def _image(contractions: tuple[Contraction, ...], lanes: int) -> Image | None:
+    """What tiles read; None where results side by side read places too far apart."""
+    strides = {c.axes[-1].stride for c in contractions}
+    if strides == {1}:
+        return image_of(contractions, lanes, True)
+    return halves_of(contractions[0], lanes) if len(contractions) == 1 else None
+
+
 def plans(contractions: tuple[Contraction, ...], target: Target) -> Iterator[Flat]:
     """Tiles that fit the registers, for contractions over one image."""
-    image = image_of(contractions, target.lanes, True)
-    if image is None or any(c.axes[-1].stride != 1 for c in contractions):
+    image = _image(contractions, target.lanes)
+    if image is None:
         return
     outs = contractions[0].outs
     vectors = max(-(-c.axes[-1].out // target.lanes) for c in contractions)
@@ -244,5 +269,10 @@ def plans(contractions: tuple[Contraction, ...], target: Target) -> Iterator[Fla
         range(1, min(outs, 16) + 1), range(1, min(rows, 6) + 1), range(1, min(vectors, 8) + 1)
     ):
         sums = k * r * v
-        if sums <= target.accumulators and sums + r * v + 1 <= target.registers:
-            yield Flat(contractions, target, image, k, r, v)
+        if fits(target, sums, r * v):
+            plan = Flat(contractions, target, image, k, r, v)
+            if plan.blocks.taps and image.split > 1:
+                return
+            yield plan
+            if plan.blocks.count > 1 and fits(target, 2 * sums, r * v + 1):
+                yield replace(plan, held=True)

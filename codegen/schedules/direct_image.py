@@ -59,6 +59,11 @@ class Image:
     copied: bool
 
     @property
+    def split(self) -> int:
+        """How many runs a line is split into, neighbouring places in turn."""
+        return 1
+
+    @property
     def inner(self) -> tuple[int, ...]:
         """Steps of the axes."""
         if not self.copied:
@@ -72,8 +77,13 @@ class Image:
 
     @property
     def plane(self) -> int:
-        """Elements from plane to plane: an odd number of vectors, so that planes share no cache sets."""
-        slack = self.spans[-1].before + self.lanes
+        """Elements from plane to plane: an odd number of vectors, so that planes share no cache sets.
+
+        Zeros behind the last block of lines reach as far as those before the next one would.
+        """
+        first = self.spans[0]
+        beyond = self.lead - (first.length - first.held) * self.inner[0]
+        slack = max(self.spans[-1].before, beyond) + self.lanes
         vectors = -(-(prod(s.length for s in self.spans) + slack) // self.lanes)
         return (vectors | 1) * self.lanes
 

@@ -6,7 +6,7 @@ all of its phases, are one job whose line takes a place of each in turn; a lone 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -25,12 +25,23 @@ class Tap:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Axes of taps that are loops of one another, and elements from tap 0 to the group's first one."""
+
+    taps: tuple[Tap, ...]
+    image: int = 0
+    weight: int = 0
+    packed: int = 0
+
+
+@dataclass(frozen=True)
 class Line:
     """The places of one contraction along a line of results: start + step * q for q < cols.
 
     Attributes:
         start, step: elements from the line's place in the image to what place 0, tap 0 reads; to the next.
         out, apart: the first place of the line that it computes, and how many further the next is.
+        groups: the taps as they are summed; all of them where the image is not split.
         number: of its contraction.
     """
 
@@ -40,6 +51,7 @@ class Line:
     out: int
     apart: int
     taps: tuple[Tap, ...]
+    groups: tuple[Group, ...]
     number: int
     weight: Operand
 
@@ -91,8 +103,19 @@ def taps_of(contraction: Contraction, image: Image) -> tuple[Tap, ...]:
 def _line(contraction: Contraction, image: Image, number: int) -> Line:
     taps = taps_of(contraction, image)
     last = contraction.axes[-1]
-    step = last.stride * image.inner[-1]
-    return Line(last.out, image.offset(contraction), step, 0, 1, taps, number, contraction.weight)
+    step = last.stride // image.split * image.inner[-1]
+    groups = tuple(_groups(taps, image)) if image.split > 1 else (Group(taps),)
+    return Line(last.out, image.offset(contraction), step, 0, 1, taps, groups, number, contraction.weight)
+
+
+def _groups(taps: tuple[Tap, ...], image: Image) -> Iterator[Group]:
+    """The taps by the run of a split line that they read."""
+    *outer, last = taps
+    run = image.spans[-1].length // image.split
+    for first in range(min(image.split, last.count)):
+        number, at = divmod(first * last.image, image.split)[::-1]
+        own = Tap(-(-(last.count - first) // image.split), last.image, last.weight * image.split, 0)
+        yield Group((*outer, own), number * run + at, first * last.weight)
 
 
 def _dims(contraction: Contraction, image: Image) -> tuple[Dim, ...]:

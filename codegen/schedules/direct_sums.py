@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import prod
 
 from codegen.loops import Assign, Call, Limit, Loop, Place, Statement
-from codegen.schedules.direct_lines import Line
-from codegen.schedules.direct_words import around
+from codegen.schedules import peers
+from codegen.schedules.direct_lines import Group, Line
+from codegen.schedules.direct_words import add, around, zero
+from codegen.schedules.nest import Target
 from codegen.schedules.problem import Contraction
 from codegen.schedules.turns import parted
 from derive.index import Form, Within, name
@@ -17,6 +19,8 @@ LINK = 144
 """Products of one block at most, where it is more than one channel: peers' 16 channels of 3 by 3 taps."""
 LATENCY = 4.0
 """Cycles of a product; fewer accumulators than it hides leave units idle."""
+ADDED = 0.25
+"""Cycles to begin a sum of a block and to add it to its total, both in registers."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,18 @@ class Blocks:
         return (Place("c_first", name("part") * self.size), last)
 
 
-def blocks_of(contractions: Sequence[Contraction]) -> Blocks:
+def blocks_of(contractions: Sequence[Contraction], element: int) -> Blocks:
     """The largest blocks of channels whose rounding is no more than that of peers.
 
-    Peers add up sums over channels by taps, or sums over taps by channels; where no block of channels rounds
-    as little as the better of the two, that one is taken.
+    Of a forward pass from as many channels as peers block, `peers` knows how they cut its sums. Else they add
+    up sums over channels by taps, or sums over taps by channels (single ones, where there are few); where no
+    block of channels rounds as little as the better of the two, that one is taken.
     """
     taps, ins = max(c.taps for c in contractions), contractions[0].ins
+    if ins >= peers.CHANNELS and all(peers.forward(c) for c in contractions):
+        for size in range(min(ins, LINK // taps), 0, -1):
+            if all(peers.keeps(c, element, (size * c.taps,)) for c in contractions):
+                return Blocks(ins, -(-ins // -(-ins // size)))
     counts = {tuple(a.taps for a in c.axes) for c in contractions}
     best = min((taps, ins), (ins, taps), key=lambda cut: _rounding(*cut)[1])
     for size in range(min(ins, max(1, LINK // taps)), 0, -1):
@@ -92,36 +101,56 @@ def pieces(extent: int, size: int) -> list[tuple[int, int, int]]:
     return found + ([(whole, extent, extent - whole)] if extent > whole else [])
 
 
+def fits(target: Target, sums: int, others: int) -> bool:
+    """Whether the registers hold so many sums beside other vectors and what is broadcast."""
+    return sums <= target.accumulators and sums + others + 1 <= target.registers
+
+
+def totalled(blocks: Blocks, sums: Sequence[str], inner: tuple[Statement, ...]) -> Loop:
+    """All blocks one after another, each sum added to its total, which stays in a register."""
+    begun = (zero(y) for y in sums)
+    added = (add(total(y), y) for y in sums)
+    return Loop("part", 0, blocks.count, 1, (*blocks.head(), *begun, *inner, *added))
+
+
+def total(value: str) -> str:
+    """The name of what a sum is added to."""
+    return f"total_{value}"
+
+
 Inner = Callable[[Form, Form, Form], tuple[Statement, ...]]
 """What is done for one tap: offsets in the image, weight and packed weight."""
 
 
-def _offsets(line: Line) -> tuple[Form, Form, Form]:
+def _offsets(group: Group) -> tuple[Form, Form, Form]:
     """Elements from tap 0 to the current one."""
 
     def along(kind: str) -> Form:
-        steps = (name(f"t_{i}") * getattr(t, kind) for i, t in enumerate(line.taps))
-        return sum(steps, start=Form())
+        steps = (name(f"t_{i}") * getattr(t, kind) for i, t in enumerate(group.taps))
+        return sum(steps, start=Form.of(getattr(group, kind)))
 
     return along("image"), along("weight"), along("packed")
 
 
 def _summed_taps(line: Line, inner: Inner) -> tuple[Statement, ...]:
-    """Every tap of a line, in loops.
+    """Every tap of a line, in loops, group by group.
 
     Taps written out one after another would share places of the image, which gcc keeps in registers that the
     accumulators need: a tile of 28 sums then spills most of them.
     """
-    body = inner(*_offsets(line))
-    for i, tap in reversed(list(enumerate(line.taps))):
-        body = around(f"t_{i}", 0, tap.count, 1, body)
-    return body
+    found: tuple[Statement, ...] = ()
+    for group in line.groups:
+        body = inner(*_offsets(group))
+        for i, tap in reversed(list(enumerate(group.taps))):
+            body = around(f"t_{i}", 0, tap.count, 1, body)
+        found += body
+    return found
 
 
 def summed(blocks: Blocks, line: Line, begin: tuple[Statement, ...], inner: Inner) -> tuple[Statement, ...]:
     """The sum of the current block, or of all there is; `begin` says where a channel c begins."""
     if blocks.taps:
-        return (Loop("c", 0, blocks.ins, 1, (*begin, *inner(*_offsets(line)))),)
+        return (Loop("c", 0, blocks.ins, 1, (*begin, *inner(*_offsets(Group(line.taps))))),)
     body = (*begin, *_summed_taps(line, inner))
     if blocks.count == 1:
         return (Loop("c", 0, blocks.ins, 1, body),)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from codegen.schedules import direct, filter, pointwise, rolling, winograd
+from codegen.schedules import direct, filter, pointwise, rolling, winograd, winograd_lines
 from codegen.schedules.nest import Target
 from codegen.schedules.planned import Plan
 from codegen.schedules.problem import Contraction
 
 TIERS = ("strict", "balanced", "relaxed")
 """From the least rounding to the most."""
-FAMILIES = (direct.plans, pointwise.plans, winograd.plans, filter.plans, rolling.plans)
+FAMILIES = (direct.plans, pointwise.plans, winograd.plans, winograd_lines.plans, filter.plans, rolling.plans)
 TOGETHER = (direct.plans_of_phases, rolling.plans_of_phases)
 """Families that take several contractions of one result at once."""
 

@@ -35,6 +35,10 @@ NEAREST = 20480
 """Bytes of the factor in vectors that stay in the nearest cache from one tile to the next."""
 
 
+KEPT = 8192
+"""Bytes of sums to be transposed that stay there too; others come from the second cache, block by block."""
+
+
 def cycles(gemm: Gemm) -> float:
     """Cycles of the whole product, what is laid out beforehand included."""
     total = sum(n * _rows_of_panel(gemm, used) for _, n, used in gemm.panels)
@@ -95,7 +99,8 @@ def _ending(gemm: Gemm, cells: int, across: int) -> float:
     """A tile begun and stored once."""
     product = gemm.product
     store = 1.0 if gemm.turned or product.columns.into == 1 else STRIDED * gemm.lanes
-    earlier = 1.0 if gemm.rounds > 1 else 0.0
+    apart = gemm.turned and gemm.chunk_height * gemm.width * gemm.target.element > KEPT
+    earlier = (1.0 + apart) if gemm.rounds > 1 else 0.0
     added = 0.5 if product.bias is not None and gemm.rounds > 1 else 0.0
     written = gemm.product.times * gemm.product.height * gemm.product.columns.extent * gemm.target.element
     lines = SEGMENT * cells / across if not gemm.turned and written > SECOND else 0.0

@@ -74,6 +74,11 @@ def _backward(contraction: Contraction) -> bool:
     return contraction.image.buffer.name == "grad_output"
 
 
+def forward(contraction: Contraction) -> bool:
+    """Whether it is a forward pass."""
+    return contraction.result == "out" and not _backward(contraction)
+
+
 def terms(contraction: Contraction) -> int:
     """Products of one sum."""
     c = contraction
@@ -87,12 +92,42 @@ def keeps(contraction: Contraction, element: int, levels: Levels) -> bool:
 
 
 def keeps_fast(
-    contraction: Contraction, element: int, over: tuple[Transform, Transform], levels: Levels
+    contraction: Contraction,
+    element: int,
+    over: tuple[Transform, Transform],
+    levels: Levels,
+    joined: int = 1,
+    most: float = 1.0,
 ) -> bool:
-    """Whether outputs of nested transforms do, their sums over channels cut so."""
-    count, ways, kinds = terms(contraction), cuts(contraction, element), _kinds(contraction)
+    """Whether outputs of nested transforms do, their sums over channels cut so.
+
+    Args:
+        joined: taps of each channel that are terms of the sums.
+        most: times a peer's root mean square error that is allowed.
+    """
+    ways = cuts(contraction, element)
+    return _fast_within(contraction, over, levels, joined, most, ways)
+
+
+def keeps_chain(
+    contraction: Contraction, over: tuple[Transform, Transform], levels: Levels, joined: int
+) -> bool:
+    """Whether they err no more than one chain of all terms, as channels_last of many places adds them up."""
+    return _fast_within(contraction, over, levels, joined, 1.0, ((terms(contraction),),))
+
+
+def _fast_within(
+    contraction: Contraction,
+    over: tuple[Transform, Transform],
+    levels: Levels,
+    joined: int,
+    most: float,
+    ways: tuple[Levels, ...],
+) -> bool:
+    count, kinds = terms(contraction), _kinds(contraction)
     return all(
-        WITHIN * of_winograd(over, contraction.ins, levels, kind) <= of_sum(count, way, kind)
+        WITHIN * of_winograd(over, contraction.ins * joined, levels, kind)
+        <= most**2 * of_sum(count, way, kind)
         for kind in kinds
         for way in ways
     )

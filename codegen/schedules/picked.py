@@ -5,14 +5,15 @@ out[n] = sum over c of [code[n] = c] x[n, c]
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from codegen.algebra import slope
 from codegen.loops import Assign, Call, Do, Loop, Pointer, Statement
 from codegen.schedules.chosen import Applied
 from codegen.schedules.clip import CHOSEN, Clip
 from codegen.schedules.nest import Access, Ending, Target, Term, mark
-from derive.index import name
+from derive.index import Form, name
 
 CHAINS = 4
 """Sums side by side, as many as an addition takes cycles."""
@@ -80,12 +81,43 @@ class Picked:
             moved = replace(
                 clip, terms=tuple(t.at_values({self.line: name(self.line) + k * step}) for t in clip.terms)
             )
-            for statement in self.inner(moved, "v", step, levels):
+            for statement in self.moved_on(self.inner(moved, "v", step, levels), k):
                 inner.append(_renamed(statement, "v_total", f"v_total_{k}"))
+        levels[0] += self.distances
         totals = [f"v_total_{k}" for k in range(CHAINS)]
         zeros = [Assign(t, Call("v_zero")) for t in totals]
         ends = [Assign("v_total", Call("v_add", ("v_total", t))) for t in totals]
         return [*zeros, Loop(self.line, 0, stop, step * CHAINS, tuple(inner)), *ends]
+
+    @property
+    def distances(self) -> list[Statement]:
+        """How far from the first of the sums side by side each of them is, by choice."""
+        found: list[Statement] = []
+        for number, choice in enumerate(self.term.choices):
+            by = slope(choice.value, self.line) * self.target.lanes
+            found += [
+                Assign(f"v_on{number}_{k}", Call("v_index", (Form.of(by * k), 0))) for k in range(CHAINS)
+            ]
+        return found
+
+    def moved_on(self, statements: Iterable[Statement], k: int) -> Iterator[Statement]:
+        """A step of the k-th sum: codes less where the first one is are compared with how far on it is.
+
+        So a place is made a vector once for all sums; codes and places are whole numbers, and their
+        differences exact.
+        """
+        number = 0
+        for statement in statements:
+            if not isinstance(statement, Assign) or statement.value.operation not in ("v_index", "v_same"):
+                yield statement
+            elif statement.value.operation == "v_same":
+                left = f"v_left{number}"
+                if k == 0:
+                    yield Assign(left, Call("v_sub", statement.value.arguments))
+                yield Assign(statement.name, Call("v_same", (left, f"v_on{number}_{k}")))
+                number += 1
+            elif k == 0:
+                yield statement
 
     def inner(self, clip: Clip, kind: str, count: int, outer: list[list[Statement]]) -> tuple[Statement, ...]:
         """One step along the line; what is known outside goes to the levels of the outer loops."""

@@ -20,6 +20,7 @@ class Scratch:
     copied: bool = False
     own: bool = False
     packed: bool = False
+    turn: int = 0
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
+from math import lcm
 
 from codegen.schedules import peers
 from codegen.schedules.gemm import LAYOUTS, Gemm
@@ -53,11 +54,20 @@ def longest_of(contraction: Contraction, element: int) -> int:
 
 
 def candidates(product_: Product, target: Target, layout: str, longest: int = LONGEST) -> Iterator[Gemm]:
-    """Every tile with its blocks."""
-    across = -(-product_.columns.extent // target.lanes)
-    for (rows, vectors), near in product(shapes(target, across), NEAREST):
+    """Every tile with its blocks.
+
+    Where results are transposed there are tiles whose rows make up vectors, and chunks of one vector of rows,
+    which are transposed as soon as they are there and read the rows' factor in long runs.
+    """
+    across, whole = -(-product_.columns.extent // target.lanes), product_.height
+    turned = product_.columns.into != 1
+    tiles = dict.fromkeys(shapes(target, across))
+    if turned:
+        tiles |= dict.fromkeys((1 << rows.bit_length() - 1, vectors) for rows, vectors in tiles)
+    for (rows, vectors), near in product(tiles, NEAREST):
         block = min(max(8, near // (vectors * target.lanes * target.element)), longest)
-        whole = product_.height
-        chunk = max(1, round(CHUNK / rows)) * rows
-        for size in {whole} if layout == "panel" else {whole, min(whole, chunk)}:
+        chunks = {whole, min(whole, max(1, round(CHUNK / rows)) * rows)}
+        if turned:
+            chunks.add(min(whole, lcm(rows, target.lanes)))
+        for size in {whole} if layout == "panel" else chunks:
             yield Gemm(product_, target, min(rows, whole), vectors, layout, block, size)

@@ -110,7 +110,7 @@ def partial_sums(terms: int, *levels: int) -> tuple[Sizes, Sizes]:
     return found[0], sum(found[1:], start=Sizes())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def of_winograd(over: tuple[Transform, Transform], terms: int, levels: Levels, kind: Kind) -> float:
     """The error of outputs of nested transforms whose sums over channels are cut as in `partial_sums`.
 

@@ -34,6 +34,10 @@ MOST_SCRATCH = 768 * 2**10
 """Bytes of a band's tiles and sums, so that they stay in the second cache."""
 MOST_WHOLE = 2 * 2**20
 """Bytes of all tiles and sums where threads share outputs, not bands."""
+MOST_STEPPED = 512 * 2**10
+"""Bytes of the taps of a step, so that they stay in the second cache beside tiles."""
+LEAST_STEPPED = 700 * 2**10
+"""Bytes of all transformed taps above which they are worth transforming in steps."""
 MOST_TILES = 8 * 2**20
 """Bytes of all tiles that are transformed ahead of all turns."""
 BALANCED_INS, BALANCED_SIZE = 48, 20_000
@@ -66,7 +70,7 @@ def _best(
     """The cheapest plans; for several threads those that add in the order of the cheapest ones for one."""
     one = replace(target, threads=1)
     alone = (p for p in candidates(contraction, one, over, accuracy) if p.fits)
-    chosen = list(islice(sorted(alone, key=lambda p: p.cost()), BEST))
+    chosen = list(islice(_different(sorted(alone, key=lambda p: p.cost())), BEST))
     if target.threads == 1:
         yield from chosen
         return
@@ -75,6 +79,16 @@ def _best(
         same = [p for p in shared if p.order == order]
         if same:
             yield min(same, key=lambda p: p.cost())
+
+
+def _different(found: list[Winograd | Gradient]) -> Iterator[Winograd | Gradient]:
+    """Of those with steps one for each number of vectors, which the model does not tell apart well."""
+    seen = set[int]()
+    for plan in found:
+        steps = plan.steps if isinstance(plan, Winograd) else 0
+        if not steps or plan.vectors not in seen:
+            yield plan
+        seen |= {plan.vectors} if steps else set()
 
 
 def _forward(contraction: Contraction, element: int) -> Iterator[tuple[str, Over]]:
@@ -103,16 +117,29 @@ def _outputs(contraction: Contraction, target: Target, over: Over, accuracy: str
     terms, lanes = contraction.ins, target.lanes
     tall, wide = (-(-a.out // t.m) for a, t in zip(contraction.axes, over, strict=True))
     size = over[0].n * over[1].n * wide * (terms + 2 * lanes) * target.element
-    whole = {tall} if size * tall <= MOST_WHOLE and target.threads > 1 else set[int]()
-    for band in sorted({*_bands(tall, size), *whole}):
+    whole = {tall} if size * tall <= MOST_WHOLE else set[int]()
+    alone = contraction.batch == contraction.groups == 1
+    for band in sorted({*_bands(tall, size), *(whole if alone or target.threads > 1 else ())}):
         for vectors in (v for v in (2, 1) if contraction.outs % (v * lanes) == 0):
             for levels in levels_of(terms, accuracy):
                 if accuracy == "strict" and not peers.keeps_fast(
                     contraction, target.element, over, levels.cut
                 ):
                     continue
-                if rows := _rows(vectors, levels, band * wide, terms, target):
-                    yield Winograd(contraction, target, over, band, rows, vectors, levels, accuracy)
+                if rows := rows_of(vectors, levels, band * wide, terms, target):
+                    plan = Winograd(contraction, target, over, band, rows, vectors, levels, accuracy)
+                    if target.threads > 1 or size * band <= MOST_SCRATCH or band == 1:
+                        yield plan
+                    if band in whole:
+                        yield from _stepped(plan)
+
+
+def _stepped(plan: Winograd) -> Iterator[Winograd]:
+    """The plan with taps transformed in the longest steps that fit, where it is worth it."""
+    element, size = plan.target.element, plan.levels.block * plan.levels.group
+    if plan.filter.count * element > LEAST_STEPPED:
+        made = (replace(plan, steps=steps) for steps in range(1, plan.contraction.ins // size + 1))
+        yield from islice((p for p in made if p.fits and p.filter.piece * element <= MOST_STEPPED), 1)
 
 
 def _taps(contraction: Contraction, target: Target, over: Over, accuracy: str) -> Iterator[Gradient]:
@@ -128,7 +155,7 @@ def _taps(contraction: Contraction, target: Target, over: Over, accuracy: str) -
             spans = {step, 2 * step} if once else {outs // min(target.threads, outs // step)}
             for span in sorted(s for s in spans if outs % s == 0 and s % step == 0):
                 for levels in levels_of(band * wide, accuracy, bands=True):
-                    if rows := _rows(vectors, levels, contraction.ins, band * wide, target):
+                    if rows := rows_of(vectors, levels, contraction.ins, band * wide, target):
                         plan = Gradient(
                             contraction, target, over, band, span, rows, vectors, levels, accuracy
                         )
@@ -142,7 +169,7 @@ def _bands(tall: int, size: int) -> Iterator[int]:
             yield band
 
 
-def _rows(vectors: int, levels: Levels, count: int, terms: int, target: Target) -> int:
+def rows_of(vectors: int, levels: Levels, count: int, terms: int, target: Target) -> int:
     """Rows of the register tile for so many rows in all; 0 where none fits."""
 
     def cycles(rows: int) -> float:

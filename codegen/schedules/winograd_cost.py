@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import inf
 
+from codegen.schedules.planned import PACKED
 from codegen.schedules.winograd_apply import Applied, Matrix
 from codegen.schedules.winograd_filter import Filter
 from codegen.schedules.winograd_output import Back
@@ -65,7 +66,7 @@ def of_products(rows: int, levels: Levels, taps: Filter, tiles: int, element: in
         if count:
             cycles = levels.cycles(count, taps.vectors, taps.ins)
             total += many * max(cycles, taps.ins * moved)
-    return taps.products * total
+    return max(1, taps.steps) * taps.products * total
 
 
 def of_filter(taps: Filter, element: int) -> float:
@@ -73,19 +74,21 @@ def of_filter(taps: Filter, element: int) -> float:
     tall, wide = taps.matrices
     turns = -(-taps.size // taps.lanes) * taps.lanes * TURN
     work = (len(wide[0]) * operations(tall) + len(tall) * operations(wide) + taps.size) / 2
-    size = taps.count * element
+    size = (taps.piece if taps.steps else taps.count) * element
     far = next(cycles for most, cycles in FAR if size <= most)
     each = turns + work + taps.products * far
-    return taps.groups * taps.ins * (taps.outs / taps.lanes) * each
+    return taps.pieces * taps.vectors * taps.ins * each
 
 
 def streamed(taps: Filter, bands: int, element: int) -> float:
-    """Cycles that bands wait for taps that do not stay in the second cache."""
+    """Cycles that bands wait for taps outside the second cache; in steps only where they are packed."""
     size = taps.count * element
-    return bands * size / THIRD / 2 if size > MIDDLE else 0.0
+    share = 1 - PACKED if taps.steps else 1.0
+    return share * bands * size / THIRD / 2 if size > MIDDLE else 0.0
 
 
 def spilled(taps: Filter, band: int, element: int) -> float:
     """Cycles that one band waits for what of its elements and the taps leaves the second cache."""
-    taken = band * element + min(taps.count * element, MIDDLE)
+    near = taps.piece if taps.steps else taps.count
+    taken = band * element + min(near * element, MIDDLE)
     return 2 * max(0.0, taken - SETTLED) / THIRD

@@ -4,7 +4,9 @@
 
 Taps are transformed once (a part that packs), bands of tile rows one after another: their tiles transformed,
 for each block of outputs all products as matrix products (tiles by channels by outputs), and the way back
-while those are near. The gradient by the input is the same with taps that run backwards.
+while those are near. Where all tiles make one band and taps are many, these are transformed in steps: some
+channels of a block of outputs at a time, right before they are used, so that transformed taps never leave the
+second cache. The gradient by the input is the same with taps that run backwards.
 """
 
 from __future__ import annotations
@@ -13,16 +15,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from codegen.loops import Loop, Part, Place, Statement
+from codegen.loops import Assign, Buffer, Call, Do, If, Loop, Part, Place, Pointer, Statement
 from codegen.schedules.nest import Target, mark
 from codegen.schedules.planned import PACKED, Room, Scratch
 from codegen.schedules.problem import Axis, Contraction
-from codegen.schedules.winograd_cost import of_back, of_filter, of_products, of_tiles, spilled, streamed
+from codegen.schedules.winograd_cost import NEAR, of_back, of_filter, of_products, of_tiles, spilled, streamed
 from codegen.schedules.winograd_filter import Filter
 from codegen.schedules.winograd_output import Back, by_weight
 from codegen.schedules.winograd_product import Levels, Side, Tile
 from codegen.schedules.winograd_tiles import Cut, Tiles
-from derive.index import Form, name
+from derive.index import Form, Zero, name
 from derive.toom import Transform
 
 
@@ -34,6 +36,7 @@ class Winograd:
         over: the transforms of rows and columns.
         band: tile rows of a band.
         rows, vectors: of the register tile.
+        steps: in which a block's taps are transformed and used; 0 where all are transformed ahead.
     """
 
     contraction: Contraction
@@ -44,6 +47,7 @@ class Winograd:
     vectors: int
     levels: Levels
     accuracy: str = "strict"
+    steps: int = 0
 
     @cached_property
     def filter(self) -> Filter:
@@ -51,7 +55,9 @@ class Winograd:
         down, along = c.axes
         taps = ((down.taps, down.tap_step), (along.taps, along.tap_step))
         matrices = (self.over[0].g, self.over[1].g)
-        return Filter(c.weight, c.groups, c.outs, c.ins, taps, matrices, self.vectors, self.target.lanes)
+        ins = c.ins // max(1, self.steps)
+        size = (taps, matrices, self.vectors, self.target.lanes)
+        return Filter(c.weight, c.groups, c.outs, ins, *size, self.steps)
 
     @cached_property
     def tiles(self) -> Tiles:
@@ -94,18 +100,23 @@ class Winograd:
 
     @property
     def once(self) -> bool:
-        """Whether threads find one band, and share what is inside it."""
+        """Whether there is one band whose tiles are transformed ahead; threads share what is inside it."""
         c = self.contraction
-        return self.target.threads > 1 and c.batch == c.groups == 1 and self.band == self.tiles.rows.tiles
+        alone = c.batch == c.groups == 1 and self.band == self.tiles.rows.tiles
+        return alone and (self.target.threads > 1 or self.steps > 0)
 
     @property
     def fits(self) -> bool:
         """Whether tensors lie as the parts need them, and a band's outputs fill a vector."""
         c, columns = self.contraction, self.contraction.axes[1]
+        size = self.levels.block * self.levels.group
+        even = self.steps <= 1 or c.ins % (self.steps * size) == 0
         shortest = min(self.back.rows(start, count) for start, count, _ in self.cuts) * columns.out
         bias = c.bias is None or c.bias.step("k") == 1
         lines = columns.out_step == 1 and c.axes[0].out_step == columns.out
-        return self.tiles.fits and self.filter.fits and lines and bias and shortest >= self.target.lanes
+        stepped = self.steps == 0 or (self.once and even)
+        laid = self.tiles.fits and self.filter.fits and lines and bias
+        return stepped and laid and shortest >= self.target.lanes
 
     @property
     def cuts(self) -> list[tuple[int, int, int]]:
@@ -137,7 +148,8 @@ class Winograd:
     def note(self) -> str:
         names = "x".join(f"F({t.m},{t.r})" for t in self.over)
         tile = f"tile of {self.rows} by {self.vectors} vectors"
-        return f"WINOGRAD {names}: bands of {self.band} tile rows, {tile}, {self.levels.note()}"
+        taps = f", taps of {self.filter.ins} channels at a time" if self.steps else ""
+        return f"WINOGRAD {names}: bands of {self.band} tile rows, {tile}, {self.levels.note()}{taps}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         found = (*self.filter.scratch(), *self.tiles.scratch(), *self.back.scratch())
@@ -147,19 +159,21 @@ class Winograd:
     def statements(self, room: Room) -> tuple[Statement, ...]:
         parts = [self.filter.part(room), *self.tiles.whole(room)]
         if self.once:
-            return *parts, *self._apart(room)
+            return *parts, *self._apart(room, parts[0].name if self.steps else "")
         for number, (start, count, times) in enumerate(self.cuts):
             parts.append(self._part(room, number, start, count, times))
         return tuple(parts)
 
-    def _apart(self, room: Room) -> Iterator[Part]:
-        """The only band: threads share blocks of channels first, then blocks of outputs."""
+    def _apart(self, room: Room, packing: str) -> Iterator[Part]:
+        """The only band: threads share blocks of channels, then blocks of outputs, whole or in steps."""
         zero = (Place("n", Form()), Place("g", Form()))
         ahead, body = self.tiles.block(room, Form(), self.band)
         yield Part(room.part("image"), "block", self.tiles.blocks, (mark(room.mark()), *zero, *ahead, *body))
         rows = self.back.rows(0, self.band)
         inner = (*zero, *self.back.constants(), *self._block(room, Form(), self.band, rows))
-        yield Part(room.part("outputs"), "block", self.filter.blocks, (mark(room.mark()), *inner))
+        body = (mark(room.mark()), *inner)
+        blocks = self.filter.blocks
+        yield Part(room.part("outputs"), "block", blocks, body, steps=self.steps, ahead=packing)
 
     def _part(self, room: Room, number: int, start: int, count: int, times: int) -> Part:
         """The bands of one kind; the batch inside."""
@@ -178,32 +192,50 @@ class Winograd:
         return Part(room.part(f"band_{number}"), "band", times, inner)
 
     def _block(self, room: Room, first: Form, count: int, rows: int) -> Iterator[Statement]:
-        """One block of outputs of a band: its products, then each vector's way back."""
+        """One block of outputs of a band, or a step of it: its products, then each vector's way back."""
+        sums, lines = room.scratch["sums"], room.scratch["lines"]
         yield Place("at_taps", self.filter.at(name("g"), name("block")))
         yield Place("k", name("block") * self.filter.wide)
+        if self.adds:
+            yield If((Zero(name("step")),), tuple(self._nothing(sums)))
         yield Loop("product", 0, self.filter.products, 1, tuple(self._products(room, count)))
-        for vector in range(self.vectors):
-            yield from self.back.statements(
-                room.scratch["sums"], room.scratch["lines"], vector, first, count, rows
-            )
+        vectors = range(self.vectors)
+        back = tuple(s for v in vectors for s in self.back.statements(sums, lines, v, first, count, rows))
+        yield from (If((Zero(name("step") - (self.steps - 1)),), back),) if self.adds else back
+
+    @property
+    def adds(self) -> bool:
+        """Whether a block's sums go on from one step to the next."""
+        return self.steps > 1
+
+    def _nothing(self, sums: Buffer) -> Iterator[Statement]:
+        """The sums of a block before its first step."""
+        store = Do(Call("v_store", (Pointer(sums, name("z")), "nothing")))
+        yield Assign("nothing", Call("v_zero"))
+        yield Loop("z", 0, self.back.products * self.back.plane, self.target.lanes, (store,))
 
     def _products(self, room: Room, count: int) -> Iterator[Statement]:
         """One product of all tiles of a band: whole register tiles and a smaller one."""
         tiles = count * self.tiles.columns.tiles
         whole, rest = divmod(tiles, self.rows)
         if whole:
-            yield Loop("tile", 0, whole * self.rows, self.rows, self._tile(room, self.rows, name("tile")))
+            body = self._tile(room, self.rows, name("tile"), tiles > self.rows)
+            yield Loop("tile", 0, whole * self.rows, self.rows, body)
         if rest:
-            yield from self._tile(room, rest, Form.of(whole * self.rows))
+            yield from self._tile(room, rest, Form.of(whole * self.rows), False)
 
-    def _tile(self, room: Room, rows: int, tile: Form) -> tuple[Statement, ...]:
+    def _tile(self, room: Room, rows: int, tile: Form, asks: bool) -> tuple[Statement, ...]:
+        """A register tile; it may ask for the next product's taps in advance, where these are few."""
         of, taps, back = self.tiles, self.filter, self.back
-        each = Side(room.scratch["image_tiles"], name("product") * of.plane + tile * of.apart, of.apart, 1)
+        spot = name("product") * of.plane + tile * of.apart
+        spot += name("step") * taps.ins if self.adds else 0
+        each = Side(room.scratch["image_tiles"], spot, of.apart, 1)
         at = name("at_taps") + name("product") * taps.plane
         line = Side(room.scratch["taps"], at, 0, taps.wide)
         out = Side(room.scratch["sums"], name("product") * back.plane + tile * back.apart, back.apart)
         size = (rows, self.vectors, self.target.lanes)
-        return Tile(*size, each, line, out, self.contraction.ins, self.levels).statements()
+        ahead = taps.plane if asks and self.steps and taps.plane * self.target.element <= NEAR else 0
+        return Tile(*size, each, line, out, taps.ins, self.levels, self.adds, ahead).statements()
 
 
 def cut(axis: Axis, over: Transform) -> Cut:

@@ -92,6 +92,12 @@ class Back:
 
         The names n, g and k (a block's first output) are set.
         """
+        yield from self.places(sums, lines, vector, start, count, rows * self.size[1])
+
+    def places(
+        self, sums: Buffer, lines: Buffer, vector: int, start: Form, count: int, places: int
+    ) -> Iterator[Statement]:
+        """The same of so many places, with which a band may end within a row."""
         k = name("k") + vector * self.lanes
         if self.bias is not None:
             at = Form.of(self.bias.base) + name("g") * self.bias.step("g") + k * self.bias.step("k")
@@ -102,7 +108,7 @@ class Back:
         of = self.out
         to = Form.of(of.base) + name("n") * of.step("n") + name("g") * of.step("g") + k * of.step("k")
         yield Place("to_out", to + start * (self.steps[0] * self.size[1]))
-        yield from self._turned(lines, rows * self.size[1])
+        yield from self._turned(lines, places)
 
     def _tile(self, sums: Buffer, lines: Buffer, vector: int) -> Iterator[Statement]:
         yield Place("tile", self.tiles - 1 - name("turn"))

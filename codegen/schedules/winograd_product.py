@@ -64,7 +64,11 @@ class Levels:
 
 @dataclass(frozen=True)
 class Tile:
-    """A tile of rows by vectors; `each` is broadcast, `line` loaded, `out` stored, or added to (`adds`)."""
+    """A tile of rows by vectors; `each` is broadcast, `line` loaded, `out` stored, or added to (`adds`).
+
+    Attributes:
+        ahead: where not 0, what lies so many elements after each line is asked for in advance.
+    """
 
     rows: int
     vectors: int
@@ -75,6 +79,7 @@ class Tile:
     terms: int
     levels: Levels
     adds: bool = False
+    ahead: int = 0
 
     @property
     def spots(self) -> list[tuple[int, int]]:
@@ -134,6 +139,8 @@ class Tile:
                 at = name("line_at") + (s * self.line.term + j * self.lanes)
                 yield Assign(f"w_{j}", Call("v_load", (Pointer(self.line.buffer, at),)))
                 yield Assign(f"w_{j}", Call("v_held", (f"w_{j}",)))
+                if self.ahead:
+                    yield Do(Call("e_prefetch", (Pointer(self.line.buffer, at + self.ahead),)))
             for i in range(self.rows):
                 at = name("each_at") + (s * self.each.term + i * self.each.row)
                 yield Assign("entry", Call("v_splat", (Pointer(self.each.buffer, at),)))

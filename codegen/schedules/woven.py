@@ -65,6 +65,11 @@ class Woven:
         """Whether products are of so many factors that sums inside them are summed first."""
         return any(len(t.factors) > 2 for t in self.terms)
 
+    @property
+    def coded(self) -> bool:
+        """Whether choices by codes are made in vectors."""
+        return bool(self.line) and not self.ending.first and any(t.choices for t in self.terms)
+
     @cached_property
     def far(self) -> tuple[Access, ...]:
         """What lies further apart than two elements along the line."""
@@ -101,6 +106,17 @@ class Woven:
                     if number + 1 in numbers:
                         found[title, at, number + 1] = number, True
         return found
+
+    @cached_property
+    def near(self) -> frozenset[Form]:
+        """What moves along in the codes of choices, where several of a step differ by numbers alone."""
+        found: dict[Form, set[int]] = {}
+        for place, terms in enumerate(self.places):
+            for term, choice in ((t, c) for t in terms for c in t.choices):
+                for values in self.values(term, place):
+                    at, number = parted(choice.value.substitute(values))
+                    found.setdefault(at, set()).add(number)
+        return frozenset(at for at, numbers in found.items() if at.names and len(numbers) > 1)
 
     def values(self, term: Term, place: int) -> Iterator[dict[str, Form]]:
         """Every value of what a term is written out over, its summed indices, at a place of the pair."""
@@ -185,16 +201,17 @@ def woven(
         for pair in ("", *(p for p in free if p != line and free[p] == 2)):
             places = (tuple(terms),) * (2 if pair else 1)
             made = woven_at(out, free, places, target, line, pair, ending)
-            found += [made, *_with_rows(made)] if made is not None else []
+            found += [made, *with_rows(made)] if made is not None else []
     if not ending.first and not any(t.choices for t in terms):
         single = woven_at(out, free, (tuple(terms),), target, "", "", ending)
         found += [single] if single is not None else []
     return min(found, key=Woven.cost, default=None)
 
 
-def _with_rows(made: Woven) -> Iterator[Woven]:
-    """The same with a short index written out, where rows share what lies far apart along the line."""
-    for rows in (f for f in made.free if made.far and f not in (made.line, made.pair) and made.free[f] == 2):
+def with_rows(made: Woven) -> Iterator[Woven]:
+    """The same with a short index written out, where rows share codes or what lies far apart on the line."""
+    shared = made.free if made.far or made.coded else ()
+    for rows in (f for f in shared if f not in (made.line, made.pair) and made.free[f] == 2):
         wide = replace(made, rows=rows)
         if size(wide.statements(count(1))) <= MOST_STATEMENTS:
             yield wide

@@ -118,9 +118,15 @@ class Step:
         while len(factors) > 2 or (choices and len(factors) > 1):
             factors = [self.value("fma", nought, *factors[:2]), *factors[2:]]
         for choice in choices:
-            code, here = self.read(choice.code, met), self.index(choice.value)
-            factors = [self.value("choose", self.value("same", code, here), factors[0], nought)]
+            factors = [self.value("choose", self.met(choice, met), factors[0], nought)]
         return self.value("fma" if len(factors) == 2 else "add", total, *factors)
+
+    def met(self, choice: Choice, met: Lanes) -> str:
+        """Whether a choice is met; where codes of a step move along together, less what moves."""
+        code, (at, number) = self.read(choice.code, met), parted(choice.value)
+        if at not in self.woven.near:
+            return self.value("same", code, self.index(choice.value))
+        return self.value("same", self.value("sub", code, self.index(at)), self.index(Form.of(number)))
 
     # ------------------------------------------------------------ selections
 

@@ -237,7 +237,7 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     # CLIP: vectors of 8 along c
     # WOVEN: single elements
     # WOVEN: vectors of 8 along n
-    # WOVEN: vectors of 8 along c
+    # WOVEN: vectors of 8 along c, n side by side
     # CLIP: vectors of 8 along e_0
     cdef E* shifted = workspace + 0
     cdef E* shift = workspace + 16
@@ -253,8 +253,8 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     cdef E e3_0, e3_1, e3_2, e3_3, e3_4, e3_5, e3_6, e5_0, e5_1, e5_2, e5_3, e5_4, e9_0, e9_1, e9_2, e9_3
     cdef E e9_4, e9_5, e9_6, e_0_0, e_0_0_raw, e_best, e_code, e_flag, e_here, e_total
     cdef V v4_0, v4_1, v4_10, v4_11, v4_12, v4_13, v4_14, v4_2, v4_3, v4_4, v4_5, v4_6, v4_7, v4_8, v4_9, v6_0
-    cdef V v6_1, v6_2, v6_3, v6_4, v6_5, v6_6, v8_0, v8_1, v8_2, v8_3, v_0_0, v_0_0_raw, v_0_1, v_0_2, v_0_3
-    cdef V v_0_p1, v_0_p3, v_1_0, v_1_1, v_1_p1, v_total
+    cdef V v6_1, v6_10, v6_2, v6_3, v6_4, v6_5, v6_6, v6_7, v6_8, v6_9, v8_0, v8_1, v8_2, v8_3, v_0_0
+    cdef V v_0_0_raw, v_0_1, v_0_2, v_0_3, v_0_p1, v_0_p3, v_1_0, v_1_1, v_1_p1, v_total
     # shift: the largest entry of input along axis 1
     # CLIP: single elements
     for e_0 in range(2):
@@ -320,18 +320,22 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* input, const E* t
     e5_4 = e_add(e5_2, e5_3)
     e_store(norm, e5_4)
     # mass: weighted target
-    # WOVEN: vectors of 8 along c
+    # WOVEN: vectors of 8 along c, n side by side
     v6_0 = v_zero()
     v6_1 = v_splat(constants)
-    for n in range(2):
-        v6_2 = v_splat(target + n)
-        c = 0
-        bf_branch(6)
-        v6_3 = v_index(c, 1)
-        v6_4 = v_same(v6_2, v6_3)
-        v6_5 = v_choose(v6_4, v6_1, v6_0)
-        v6_6 = v_add(v6_0, v6_5)
-        v_store_part(mass + c + 3*n, v6_6, 3)
+    v6_2 = v_splat(target)
+    v6_7 = v_splat(target + 1)
+    c = 0
+    bf_branch(6)
+    v6_3 = v_index(c, 1)
+    v6_4 = v_same(v6_2, v6_3)
+    v6_5 = v_choose(v6_4, v6_1, v6_0)
+    v6_6 = v_add(v6_0, v6_5)
+    v_store_part(mass + c, v6_6, 3)
+    v6_8 = v_same(v6_7, v6_3)
+    v6_9 = v_choose(v6_8, v6_1, v6_0)
+    v6_10 = v_add(v6_0, v6_9)
+    v_store_part(mass + c + 3, v6_10, 3)
     # recip_of_norm: recip of each entry
     # CLIP: single elements
     bf_branch(7)
@@ -436,4 +440,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "ef003ca4a124e1adae74dc163b77ffa5cb1fc138e00221cd9b67e3bc8346b108"
+    return "ef12f0408776319397049365302ede152482078a57261d1fd4f978aa11b79a5a"

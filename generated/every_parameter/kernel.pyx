@@ -8,7 +8,7 @@
 #   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
 #   -mavx2 -mfma
 # chosen output: the least of 3 by the model, 412 cycles
-# chosen grad_input: the least of 3 by the model, 791 cycles
+# chosen grad_input: the least of 4 by the model, 781 cycles
 # chosen grad_weight: the least of 2 by the model, 560 cycles
 """Kernels of Conv2d(2, 4, (3, 2), stride=(2, 1), padding=((1, 0), (0, 2)), dilation=(1, 2), groups=2) at input 2,2,6,5, float32."""
 
@@ -146,10 +146,10 @@ def runner_output():
 
 cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
     cdef E* padded = workspace + 0 + thread * 176
-    cdef E* sums = workspace + 176 + thread * 32
     cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, c_first, c_last, g, i_0, k, n, origin, part
     cdef Py_ssize_t q, r, t_0, t_1, to
-    cdef V before, moved, none, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0, y_0_2_0
+    cdef V moved, none, total_y_0_0_0, total_y_0_1_0, total_y_0_2_0, w, x_0_0, x_1_0, x_2_0, y_0_0_0, y_0_1_0
+    cdef V y_0_2_0
     for n in range(first, last):
         for g in range(2):
             for c in range(2):
@@ -170,14 +170,17 @@ cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E*
                     r = 0
                     q = 0
                     bf_branch(1)
-                    y_0_0_0 = v_zero()
-                    y_0_1_0 = v_zero()
-                    y_0_2_0 = v_zero()
+                    total_y_0_0_0 = v_zero()
+                    total_y_0_1_0 = v_zero()
+                    total_y_0_2_0 = v_zero()
                     for part in range(2):
                         c_first = part
                         c_last = c_first + 1
                         if c_last > 2:
                             c_last = 2
+                        y_0_0_0 = v_zero()
+                        y_0_1_0 = v_zero()
+                        y_0_2_0 = v_zero()
                         for c in range(c_first, c_last):
                             at_x = at_image + 40*c + q + 7*r
                             at_w = 6*c + 12*g + 3
@@ -193,24 +196,13 @@ cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E*
                                 y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
                                 y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
                                 y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
-                        if 0 <= part - 1 < 1:
-                            before = v_load(sums)
-                            y_0_0_0 = v_add(y_0_0_0, before)
-                            before = v_load(sums + 8)
-                            y_0_1_0 = v_add(y_0_1_0, before)
-                            before = v_load(sums + 16)
-                            y_0_2_0 = v_add(y_0_2_0, before)
-                        if 0 <= part < 1:
-                            v_store(sums, y_0_0_0)
-                            v_store(sums + 8, y_0_1_0)
-                            v_store(sums + 16, y_0_2_0)
-                            y_0_0_0 = v_zero()
-                            y_0_1_0 = v_zero()
-                            y_0_2_0 = v_zero()
+                        total_y_0_0_0 = v_add(total_y_0_0_0, y_0_0_0)
+                        total_y_0_1_0 = v_add(total_y_0_1_0, y_0_1_0)
+                        total_y_0_2_0 = v_add(total_y_0_2_0, y_0_2_0)
                     to = at_out + q + 10*r
-                    v_store_part(out + to, y_0_0_0, 5)
-                    v_store_part(out + to + 10, y_0_1_0, 5)
-                    v_store_part(out + to + 20, y_0_2_0, 5)
+                    v_store_part(out + to, total_y_0_0_0, 5)
+                    v_store_part(out + to + 10, total_y_0_1_0, 5)
+                    v_store_part(out + to + 20, total_y_0_2_0, 5)
         for g in range(2):
             for block in range(1):
                 for band in range(1):
@@ -220,14 +212,17 @@ cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E*
                     r = 0
                     q = 0
                     bf_branch(2)
-                    y_0_0_0 = v_zero()
-                    y_0_1_0 = v_zero()
-                    y_0_2_0 = v_zero()
+                    total_y_0_0_0 = v_zero()
+                    total_y_0_1_0 = v_zero()
+                    total_y_0_2_0 = v_zero()
                     for part in range(2):
                         c_first = part
                         c_last = c_first + 1
                         if c_last > 2:
                             c_last = 2
+                        y_0_0_0 = v_zero()
+                        y_0_1_0 = v_zero()
+                        y_0_2_0 = v_zero()
                         for c in range(c_first, c_last):
                             at_x = at_image + 40*c + q + 7*r
                             at_w = 6*c + 12*g + 5
@@ -243,24 +238,13 @@ cdef void bf_grad_input_images(E* out, const E* grad_output, const E* weight, E*
                                     y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
                                     y_0_1_0 = v_fma(y_0_1_0, w, x_1_0)
                                     y_0_2_0 = v_fma(y_0_2_0, w, x_2_0)
-                        if 0 <= part - 1 < 1:
-                            before = v_load(sums)
-                            y_0_0_0 = v_add(y_0_0_0, before)
-                            before = v_load(sums + 8)
-                            y_0_1_0 = v_add(y_0_1_0, before)
-                            before = v_load(sums + 16)
-                            y_0_2_0 = v_add(y_0_2_0, before)
-                        if 0 <= part < 1:
-                            v_store(sums, y_0_0_0)
-                            v_store(sums + 8, y_0_1_0)
-                            v_store(sums + 16, y_0_2_0)
-                            y_0_0_0 = v_zero()
-                            y_0_1_0 = v_zero()
-                            y_0_2_0 = v_zero()
+                        total_y_0_0_0 = v_add(total_y_0_0_0, y_0_0_0)
+                        total_y_0_1_0 = v_add(total_y_0_1_0, y_0_1_0)
+                        total_y_0_2_0 = v_add(total_y_0_2_0, y_0_2_0)
                     to = at_out + q + 10*r
-                    v_store_part(out + to, y_0_0_0, 5)
-                    v_store_part(out + to + 10, y_0_1_0, 5)
-                    v_store_part(out + to + 20, y_0_2_0, 5)
+                    v_store_part(out + to, total_y_0_0_0, 5)
+                    v_store_part(out + to + 10, total_y_0_1_0, 5)
+                    v_store_part(out + to + 20, total_y_0_2_0, 5)
 
 
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
@@ -271,9 +255,10 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[n, g, k, e_h, e_w] := [0 <= e_h - 1 < 5][0 <= e_w - 2 < 5] spread[n, g, k, e_h - 1, e_w
     #     - 2]
     #   where flipped[g, 0, k, b_h, b_w] := weight[g, k, 0, -b_h + 2, -b_w + 1]
-    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time, added up in
+    #   registers
     
-    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time
+    # FLAT tile: 1 channels x 3 lines x 1 vectors of 8 places, sums of 1 channels at a time, added up in registers
     bf_grad_input_images(out, grad_output, weight, workspace, 0, 0, 2)
 
 
@@ -282,14 +267,14 @@ cdef void run_grad_input(E** at) noexcept nogil:
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 120, grad_output 120, weight 24, workspace 208; the workspace may be larger."""
+    """grad_input into out, element counts out 120, grad_output 120, weight 24, workspace 176; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
         bf_take(&taken, out, b"out", 120, 1, 0)
         bf_take(&taken, grad_output, b"grad_output", 120, 0, 0)
         bf_take(&taken, weight, b"weight", 24, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 208, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 176, 1, 1)
         bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
@@ -523,4 +508,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "b24d59067e0fd0089e26b417dbc956f1f8d6b0bf5ef7b806da6d59221c8ed0ba"
+    return "9a79a9c312f0f3517d1520d467676b347d407731ed8d32c1f0ad87d0bec0a7ae"

@@ -1,11 +1,13 @@
 /* A kernel's Python call without Python: arrays that fit as they are go straight to the kernels of a plan.
  *
  * What does not fit in any way, or is no exact NumPy array, goes to `slow`, the method that checks and says what
- * is wrong: here nothing is refused, converted or copied. Plans are made by codegen/fast.py, which says what their
- * items are.
+ * is wrong: here nothing is refused, and nothing but codes converted. Plans are made by codegen/fast.py, which says
+ * what their items are.
  */
 #ifndef BACKFLIP_CALL_H
 #define BACKFLIP_CALL_H
+
+#include "backflip_codes.h"
 
 #define BF_MOST_PLACES 24
 #define BF_MOST_AXES 8
@@ -21,13 +23,15 @@ typedef struct {
 } bf_array;
 enum { BF_LAID_OUT = 0x101, BF_WRITEABLE = 0x400, BF_WARNS = INT_MIN };
 
-/* An array of a call: an argument that is read, need not be looked at, or may only be None; a result; or the
- * kernel's own. */
-enum { BF_READ, BF_UNREAD, BF_ABSENT, BF_WRITTEN, BF_OWN };
+/* An array of a call: an argument that is read, is read as codes, need not be looked at, or may only be None; a
+ * result; or the kernel's own. */
+enum { BF_READ, BF_CODED, BF_UNREAD, BF_ABSENT, BF_WRITTEN, BF_OWN };
 typedef struct {
-    PyObject *name, *shape_tuple, *array; /* the keyword, or None; `array` where it is the kernel's own */
+    /* the keyword, or None; `array` where it is the kernel's own, or stands for an argument that is left out */
+    PyObject *name, *shape_tuple, *array;
     int role, axes;
     Py_ssize_t shape[BF_MOST_AXES], bytes;
+    bf_range range; /* of codes */
 } bf_place;
 
 /* A kernel and its arrays by place; `packed` runs it on item `item` of a packed weight, NULL where it needs none. */
@@ -43,8 +47,8 @@ typedef struct {
     PyObject *words, *slow, *plan, *scratch; /* words: its __dict__; scratch: the workspace of `thread` */
     unsigned long thread;
     PyTypeObject *array_type, *packed_type;
-    PyObject *dtype, *byte, *empty, *owner, *own_scratch; /* these and all of places: held by plan */
-    PyObject *out, *workspace;                             /* the two keywords */
+    PyObject *dtype, *byte, *code, *empty, *owner, *own_scratch; /* these and all of places: held by plan */
+    PyObject *out, *workspace;                                    /* the two keywords */
     Py_ssize_t scratch_bytes, packed_items;
     int by_name, positional, weight, place_count, job_count; /* by_name: out and the results are a dict */
     bf_place places[BF_MOST_PLACES];
@@ -71,7 +75,7 @@ static int bf_plain(const bf_caller *self, PyObject *object, int flags) {
 static int bf_fits(const bf_caller *self, const bf_place *place, PyObject *object) {
     const bf_array *array = (bf_array *)object;
     if (!bf_plain(self, object, place->role == BF_WRITTEN ? BF_LAID_OUT | BF_WRITEABLE : BF_LAID_OUT)) return 0;
-    if (array->dtype != self->dtype || array->axes != place->axes) return 0;
+    if (array->dtype != (place->role == BF_CODED ? self->code : self->dtype) || array->axes != place->axes) return 0;
     for (int i = 0; i < place->axes; i++)
         if (array->shape[i] != place->shape[i]) return 0;
     return 1;
@@ -148,9 +152,10 @@ static int bf_read(const bf_caller *self, bf_call *call) {
         PyObject *object = place->role == BF_OWN ? place->array : call->given[i];
         if (place->role == BF_ABSENT && object && object != Py_None) return 0;
         if (place->role == BF_UNREAD && object && Py_TYPE(object) == self->packed_type) return 0;
-        if (place->role != BF_READ && place->role != BF_OWN) continue;
+        if (place->role != BF_READ && place->role != BF_CODED && place->role != BF_OWN) continue;
         if (held && i == self->weight) object = PyTuple_GET_ITEM(held, 1);
-        if (!object || !bf_fits(self, place, object)) return 0;
+        if (!object) object = place->array;
+        if (!bf_fits(self, place, object)) return 0;
         bf_remember(call, i, object, place->bytes);
     }
     for (int j = 0; held && j < self->job_count; j++) {
@@ -170,6 +175,19 @@ static int bf_separate(const bf_caller *self, const bf_call *call) {
         for (int i = 0; i <= self->place_count + self->job_count; i++)
             if (i != w && call->memory[i].from < call->memory[w].to && call->memory[w].from < call->memory[i].to)
                 return 0;
+    }
+    return 1;
+}
+
+/* Codes as elements in the workspace, which stand for them from here on; 0 where one is out of range. */
+static int bf_coded_all(const bf_caller *self, bf_call *call) {
+    for (int i = 0; i < self->place_count; i++) {
+        const bf_place *place = self->places + i;
+        if (place->role != BF_CODED) continue;
+        E *to = (E *)call->memory[self->place_count].from + place->range.start;
+        const int64_t *codes = (const int64_t *)call->memory[i].from;
+        if (!bf_convert(&place->range, codes, to, place->bytes / (Py_ssize_t)sizeof *codes)) return 0;
+        call->memory[i].from = (char *)to;
     }
     return 1;
 }
@@ -212,9 +230,10 @@ static PyObject *bf_called(PyObject *callable, PyObject *const *args, size_t fla
     if (fits > 0) fits = bf_read(self, &call) && bf_separate(self, &call);
     if (fits > 0) {
         Py_BEGIN_ALLOW_THREADS
-        bf_run_jobs(self, &call);
+        fits = bf_coded_all(self, &call);
+        if (fits) bf_run_jobs(self, &call);
         Py_END_ALLOW_THREADS
-        found = bf_result(self, &call);
+        if (fits) found = bf_result(self, &call);
     }
     Py_XDECREF(call.workspace);
     for (int i = 0; i < self->place_count; i++) Py_XDECREF(call.results[i]);

@@ -54,19 +54,32 @@ static int bf_known(const bf_caller *self, PyObject *probes) {
     return 1;
 }
 
+/* The range of codes: (start, least, greatest, ignored, instead); 0 with an exception set where it is none. */
+static int bf_ranged(const bf_caller *self, bf_place *place) {
+    bf_range *range = &place->range;
+    if (!PyTuple_Check(place->array)) PyErr_SetString(PyExc_TypeError, "codes without a range");
+    else if (PyArg_ParseTuple(place->array, "nLLLL", &range->start, &range->low, &range->high, &range->ignored,
+                              &range->instead)) {
+        const Py_ssize_t room = self->scratch_bytes / BF_ELEMENT_BYTES - place->bytes / (Py_ssize_t)sizeof(int64_t);
+        if (range->start < 0 || range->start > room || range->low < INT32_MIN || range->high > INT32_MAX)
+            PyErr_SetString(PyExc_ValueError, "codes that have no room, or are too large");
+    }
+    return !PyErr_Occurred();
+}
+
 /* One place of a plan: (name, role, shape, array); 0 with an exception set where it is none. */
 static int bf_placed(bf_caller *self, PyObject *item) {
     bf_place *place = self->places + self->place_count++;
     if (!PyArg_ParseTuple(item, "OiO!O", &place->name, &place->role, &PyTuple_Type, &place->shape_tuple, &place->array))
         return 0;
     place->axes = (int)PyTuple_GET_SIZE(place->shape_tuple);
-    place->bytes = BF_ELEMENT_BYTES;
+    place->bytes = place->role == BF_CODED ? (Py_ssize_t)sizeof(int64_t) : BF_ELEMENT_BYTES;
     if (place->axes > BF_MOST_AXES) PyErr_SetString(PyExc_ValueError, "an array of too many axes");
     for (int i = 0; i < place->axes && !PyErr_Occurred(); i++) {
         place->shape[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(place->shape_tuple, i));
         place->bytes *= place->shape[i];
     }
-    return !PyErr_Occurred();
+    return !PyErr_Occurred() && (place->role != BF_CODED || bf_ranged(self, place));
 }
 
 /* One kernel of a plan: (runner, runner on a packed weight or None, item, elements, places). */
@@ -91,10 +104,11 @@ static int bf_planned(bf_caller *self, PyObject *item) {
 
 static int bf_filled(bf_caller *self, PyObject *plan) {
     PyObject *places, *jobs, *probes;
-    if (!PyArg_ParseTuple(plan, "(piinn)(OOOOOOOOO)O!O!O!", &self->by_name, &self->positional, &self->weight,
+    if (!PyArg_ParseTuple(plan, "(piinn)(OOOOOOOOOO)O!O!O!", &self->by_name, &self->positional, &self->weight,
                           &self->packed_items, &self->scratch_bytes, &self->array_type, &self->packed_type,
-                          &self->dtype, &self->byte, &self->empty, &self->owner, &self->own_scratch, &self->out,
-                          &self->workspace, &PyTuple_Type, &places, &PyTuple_Type, &jobs, &PyTuple_Type, &probes))
+                          &self->dtype, &self->byte, &self->empty, &self->owner, &self->own_scratch, &self->code,
+                          &self->out, &self->workspace, &PyTuple_Type, &places, &PyTuple_Type, &jobs, &PyTuple_Type,
+                          &probes))
         return -1;
     if (PyTuple_GET_SIZE(places) > BF_MOST_PLACES || PyTuple_GET_SIZE(jobs) > BF_MOST_PLACES) return 0;
     if (self->positional > PyTuple_GET_SIZE(places) || self->weight >= PyTuple_GET_SIZE(places)) return 0;

@@ -33,7 +33,15 @@ BF_OP V v_flag(bf_index where) {
 BF_OP V v_pick(bf_index where, V a, V b) { return (V)((~where & (bf_index)b) | (where & (bf_index)a)); }
 BF_OP V v_same(V a, V b) { return v_flag(a == b); }
 /* a flag's bits are all zero or the bits of 1, so its bits are compared, and comparison and choice become one */
+#if defined(__AVX512F__)
+/* asked the other way round gcc merges under a mask in one operation, where the flag is of two comparisons too */
+BF_OP V v_choose(V flag, V a, V b) {
+    const bf_index off = (bf_index)flag == 0;
+    return (V)((off & (bf_index)b) | (~off & (bf_index)a));
+}
+#else
 BF_OP V v_choose(V flag, V a, V b) { return v_pick((bf_index)flag != 0, a, b); }
+#endif
 
 /* a * b, and 0 where b is 0 whatever a is: an infinite gradient does not pass where the derivative is 0 */
 BF_OP E e_gate(E a, E b) { return b != 0 ? a * b : (E)0; }

@@ -2,7 +2,9 @@
 
 A kernel that packs its weight is three functions: `bf_pack_NAME` writes the packed weight, `bf_packed_NAME`
 reads it, and `bf_NAME` is the one after the other with the packed weight in the workspace. All three can be
-called, and what is validated as `bf_NAME` is the other two.
+called, and what is validated as `bf_NAME` is the other two. Where each step of a part reads what one step of
+packing gives (`Part.ahead`), `bf_NAME` takes these steps in turn, no more than one step's weight is ever in
+the workspace; the functions are those that the two others call.
 """
 
 from __future__ import annotations
@@ -44,18 +46,21 @@ def functions(kernel: Kernel) -> tuple[Function, ...]:
         lines=tuple(line for p in packs for line in turns(kernel, p)),
         entry=True,
     )
+    packed = _main(kernel, f"packed_{kernel.name}", rest, packed_operands(kernel))
+    if any(p.ahead for p in parts):
+        by_turns = tuple(_by_turns(kernel, p) for p in parts if p.ahead)
+        return (*written, pack, packed, *by_turns, _main(kernel, kernel.name, rest, kernel.operands))
     held = f"workspace + {packed_offset(kernel)}"
-    given = ", ".join(held if b.name == WEIGHT else b.name for b in kernel.operands)
     both = Function(
         kernel.name,
         _parameters(kernel.operands),
         lines=(
             f"bf_pack_{kernel.name}({held}, {WEIGHT}, workspace)",
-            f"bf_packed_{kernel.name}(out, {given}, workspace)",
+            f"bf_packed_{kernel.name}({', '.join(_given(kernel, held))})",
         ),
         entry=True,
     )
-    return (*written, pack, _main(kernel, f"packed_{kernel.name}", rest, packed_operands(kernel)), both)
+    return (*written, pack, packed, both)
 
 
 PACKED = "packed"
@@ -86,6 +91,33 @@ def _parameters(operands: Iterable[Buffer]) -> tuple[str, ...]:
     return ("E* out", *(f"const E* {b.name}" for b in operands), "E* workspace")
 
 
+def _given(kernel: Kernel, weight: str) -> list[str]:
+    """What a function is given that takes a kernel's arrays, with this for its weight."""
+    return ["out", *(weight if b.name == WEIGHT else b.name for b in kernel.operands), "workspace"]
+
+
+def _by_turns(kernel: Kernel, part: Part) -> Function:
+    """The turns first .. last - 1 of a part, each step after that of the part that packs for it."""
+    room = next(b for b in kernel.scratch if b.turn)
+    turn = "thread, turn, turn + 1, step, step + 1"
+    return Function(
+        f"{kernel.name}_{part.name}_by_turns",
+        (*_parameters(kernel.operands), *WHOLE),
+        (f"cdef E* room = workspace + {room.offset} + thread * {room.turn}",),
+        (("Py_ssize_t", ("step", "turn")),),
+        lines=(
+            "for turn in range(first, last):",
+            f"    for step in range({part.steps}):",
+            f"        bf_{kernel.name}_{part.ahead}(room, {WEIGHT}, workspace, {turn})",
+            f"        bf_{kernel.name}_{part.name}({', '.join(_given(kernel, 'room'))}, {turn})",
+        ),
+    )
+
+
+WHOLE = tuple(f"Py_ssize_t {n}" for n in ("thread", "first", "last"))
+STEPS = tuple(f"Py_ssize_t {n}" for n in ("start", "stop"))
+
+
 def _main(kernel: Kernel, name: str, body: tuple[Statement, ...], operands: Iterable[Buffer]) -> Function:
     """A function of the kernel's own arguments: its statements, parts called where they stand."""
     parameters = _parameters(operands)
@@ -106,8 +138,11 @@ def _part(kernel: Kernel, part: Part) -> Function:
         parameters: tuple[str, ...] = ("E* packed", f"const E* {WEIGHT}", "E* workspace")
     else:
         parameters = _parameters(packed_operands(kernel) if packed_count(kernel) else kernel.operands)
-    whole = (f"Py_ssize_t {n}" for n in ("thread", "first", "last"))
-    body = (Loop(part.index, "first", "last", 1, part.body),)
+    whole = (*WHOLE, *STEPS) if part.steps else WHOLE
+    body: tuple[Statement, ...] = part.body
+    if part.steps:
+        body = (Loop("step", "start", "stop", 1, body),)
+    body = (Loop(part.index, "first", "last", 1, body),)
     return Function(
         f"{kernel.name}_{part.name}",
         (*parameters, *whole),
@@ -121,21 +156,30 @@ def _threads(kernel: Kernel, part: Part) -> int:
     return min(kernel.threads, part.count) if part.shared else 1
 
 
-def turns(kernel: Kernel, part: Part) -> list[str]:
-    """The call of a part: all of its turns, or each thread's share."""
-    name = f"bf_{kernel.name}_{part.name}"
-    if packs_weight(part):
-        given = [PACKED, WEIGHT, "workspace"]
-    else:
-        operands = packed_operands(kernel) if packed_count(kernel) else kernel.operands
-        given = ["out", *(b.name for b in operands), "workspace"]
-    threads = _threads(kernel, part)
+def turns(kernel: Kernel, part: Part, plain: bool = False) -> list[str]:
+    """The call of a part: all of its turns, or each thread's share.
+
+    Args:
+        plain: whether the weight is not packed yet, and parts pack as they go.
+    """
+    name, threads = f"bf_{kernel.name}_{part.name}", _threads(kernel, part)
+    by_turns = plain and bool(part.ahead)
+    first = "0" if threads == 1 else f"thread * {part.count} // {threads}"
+    last = str(part.count) if threads == 1 else f"(thread + 1) * {part.count} // {threads}"
+    steps = "" if by_turns or not part.steps else f", 0, {part.steps}"
+    held = PACKED if packed_count(kernel) else WEIGHT
+    if plain:
+        held = WEIGHT if by_turns else f"workspace + {packed_offset(kernel)}"
+    elif part.steps and threads > 1:
+        turn = sum(b.turn for b in kernel.scratch) * part.steps
+        held = f"{PACKED} + {first} * {turn}" if turn else held
+    given = [held, WEIGHT, "workspace"] if packs_weight(part) else _given(kernel, held)
+    called = f"{name}{'_by_turns' if by_turns else ''}({', '.join(given)}"
     if threads == 1:
-        return [f"{name}({', '.join(given)}, 0, 0, {part.count})"]
-    ends = f"thread * {part.count} // {threads}, (thread + 1) * {part.count} // {threads}"
+        return [f"{called}, 0, 0, {last}{steps})"]
     return [
         f'for thread in prange({threads}, num_threads={threads}, schedule="static"):',
-        f"    {name}({', '.join(given)}, thread, {ends})",
+        f"    {called}, thread, {first}, {last}{steps})",
     ]
 
 

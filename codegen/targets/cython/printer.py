@@ -148,15 +148,16 @@ def _function(kernel: Kernel, function: Function, said: list[str]) -> FunctionTe
     declared = [*function.places]
     for kind, names in function.names:
         declared += _wrapped(f"cdef {kind} ", list(names))
-    body = [*function.lines, *(line for s in function.body for line in _placed(kernel, s))]
+    plain = function.name == kernel.name and packed_count(kernel) > 0
+    body = [*function.lines, *(line for s in function.body for line in _placed(kernel, s, plain))]
     return FunctionText(
         function.name, ", ".join(function.parameters), tuple(said), "\n".join(declared), "\n".join(body)
     )
 
 
-def _placed(kernel: Kernel, statement: Statement) -> list[str]:
+def _placed(kernel: Kernel, statement: Statement, plain: bool) -> list[str]:
     """A statement of a kernel's main function; a part is called."""
-    return turns(kernel, statement) if isinstance(statement, Part) else _lines(statement)
+    return turns(kernel, statement, plain) if isinstance(statement, Part) else _lines(statement)
 
 
 def comments(kernel: Kernel) -> list[str]:
