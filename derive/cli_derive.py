@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     'derive "Conv1d(1, 1, 2, padding=full)" --input 1,1,5 --matrix',
     'derive "Sequential(Conv2d(1, 2, 3), ReLU())" --input 1,1,6,6',
     'derive "Conv2d(64, 64, 3, padding=1)" --input 1,64,56,56 --fast "F(2,3)"',
+    'derive "Conv1d(64, 64, 9, padding=4)" --input 1,64,997 --fast "F(4,3)xF(3,3)"',
 )
 @click.command("derive", cls=Verb)
 @click.argument("layer")
@@ -61,7 +62,8 @@ if TYPE_CHECKING:
 @click.option(
     "--fast",
     metavar="FORM",
-    help="Print a convolution's fast (Winograd) form instead: F(2,3), F(2,3)xF(4,3), or all.",
+    help="Print a convolution's fast (Winograd) form instead: F(2,3), F(2,3)xF(4,3), or all. One axis may be "
+    "folded: 9 taps by F(4,3)xF(3,3), or by F(2,3)x3.",
 )
 def derive_command(
     layer: str,
@@ -103,8 +105,9 @@ def _fast(layer: str, shape: Any, wrt: str, form: str, other: bool) -> tuple[Pag
     if other or shape is None:
         raise click.UsageError("--fast is about a layer at one size: LAYER --input, no other document")
     from derive.fast_document import page
-    from derive.fast_form import OPERANDS, usual
-    from derive.fast_form import fast as fast_form
+    from derive.fast_form import OPERANDS
+    from derive.fast_spelling import fast as fast_form
+    from derive.fast_spelling import of_operands, usual
 
     read = read_layer(layer)
     if isinstance(read, Graph):
@@ -113,8 +116,9 @@ def _fast(layer: str, shape: Any, wrt: str, form: str, other: bool) -> tuple[Pag
     if not wanted:
         raise click.UsageError(f"--fast has {', '.join(OPERANDS)}; --wrt {wrt} is none of them")
     at = one_shape(shape)
-    forms = usual(read, at) if form == "all" else [fast_form(read, at, form)]
-    return page(forms, wanted), ", ".join(f.nested.name for f in forms)
+    found = usual(read, at) if form == "all" else [fast_form(read, at, form)]
+    forms = of_operands(found, wanted)
+    return page(forms, wanted), ", ".join(f.name for f in forms)
 
 
 def _everywhere(layer: str, shape: Any, all_sizes: bool, choices: Sequence[str], matrix: bool) -> bool:

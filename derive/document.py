@@ -19,7 +19,7 @@ from derive.equations import living
 from derive.errors import LayerError, ProofError
 from derive.expr import Definition, Expr
 from derive.family import family, given, helper_definitions
-from derive.identity import Identity
+from derive.identity import Folding, Identity
 from derive.instance import tidy, tidy_definition, unit_values
 from derive.legend import CONVENTIONS, channels, hypotheses, letters, sizes_listed, tables_shown
 from derive.legend_nonlinear import Slope, applied_functions, domain, indicators, internal, results, shifts
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 __all__ = ["SUFFIXES", "checked", "defined", "expanded", "page", "printed", "render", "save", "save_page"]
 
 
-def checked(line: Line | Slope | Identity, builder: Builder, number: str) -> Link:
+def checked(line: Line | Slope | Identity | Folding, builder: Builder, number: str) -> Link:
     """'= right side' of a checked line, its reason and number; refuses a line without a label."""
     if not getattr(line, "label", ""):
         raise ProofError(
@@ -60,7 +60,7 @@ def checked(line: Line | Slope | Identity, builder: Builder, number: str) -> Lin
             expected="a line with a proof label",
             got=f"{line.lhs} -> {line.rhs}",
         )
-    if isinstance(line, Slope | Identity):
+    if isinstance(line, Slope | Identity | Folding):
         return Link(Relation.EQUAL, line.rhs, (line.reason,), number)
     right = right_side(line.lhs, line.rhs, builder)
     return Link(Relation.EQUAL, right, reason([line], builder), number)

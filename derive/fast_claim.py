@@ -18,6 +18,8 @@ from derive.toom import Transform
 
 PARTS = ("taps", "front", "back")
 """The tables of an axis: the transforms of taps (G), of entries (B), and of products (A)."""
+LEAD = 3
+"""Indices of an entry before its places: batch, group, channel; of a tap, group and both channels."""
 
 
 @dataclass(frozen=True)
@@ -74,19 +76,21 @@ class Written:
 
     def left(self, right: Definition) -> Expr:
         """What the layer's own claim is about, at the place that the right side's indices name."""
-        lead = len(right.indices) - len(self.axes) * (1 if self.operand == "weight" else 2)
-        places = [i.form for i in right.indices[:lead]]
-        if self.operand == "weight":
-            places += [i.form for i in right.indices[lead:]]
-        else:
-            tiles, spots = right.indices[lead:][: len(self.axes)], right.indices[lead:][len(self.axes) :]
-            places += [a.step * j.form + o.form for a, j, o in zip(self.axes, tiles, spots, strict=True)]
+        places = [*forms(*right.indices[:LEAD]), *self.places()]
         (term,) = self.own.left.terms
         (factor,) = term.factors
         if isinstance(factor, Partial):
             return single(Partial(factor.of, Read(factor.wrt.tensor, tuple(places))))
         assert isinstance(factor, Read)
         return single(Read(factor.tensor, tuple(places)))
+
+    def places(self) -> tuple[Form, ...]:
+        """Where on each axis of the layer an entry of the right side stands."""
+        if self.operand == "weight":
+            return forms(*self.spots)
+        return tuple(
+            a.step * j.form + o.form for a, j, o in zip(self.axes, self.tiles, self.spots, strict=True)
+        )
 
     def tensor(self, name: str) -> Tensor:
         found = {t.name: t for t in self.own.setting.inputs}
@@ -113,6 +117,15 @@ class Written:
     def numbers(self) -> tuple[Index, ...]:
         return self.over("x", [a.by.n for a in self.axes])
 
+    @property
+    def spots(self) -> tuple[Index, ...]:
+        """The places of a tile, or the taps of a filter gradient."""
+        return self.over("a" if self.operand == "weight" else "o", [a.by.m for a in self.axes])
+
+    def kept(self, letter: str) -> tuple[Index, ...]:
+        """An index that goes through no transform: of taps (a), entries (e) or outputs (o)."""
+        return ()
+
     def tabled(self, part: str, rows: Sequence[Index], columns: Sequence[Index]) -> tuple[Read, ...]:
         """An entry of the axes' tables."""
         pairs = zip(self.axes, rows, columns, strict=True)
@@ -124,6 +137,13 @@ class Written:
         where = (*lead, *(self.tiles if tiled else ()), *self.numbers)
         body = Expr((Sum(tuple(inner), inside, (*self.tabled(part, self.numbers, inner), read)),))
         return Definition(_plain(title, where, read.tensor), where, body, role)
+
+    def taps(self, lead: Sequence[Index]) -> Definition:
+        """The transformed kernel; for the gradient by the input it is read backwards."""
+        a = self.over("a", [axis.by.r for axis in self.axes])
+        places = tuple(x.extent - 1 - x.form if self.operand == "input" else x.form for x in a)
+        weight = Read(self.tensor("weight"), (*forms(*lead), *places))
+        return self.mixed("fast_taps", "taps", lead, weight, a, False, (), "transformed taps")
 
     def entries(self, image: Tensor, lead: Sequence[Index]) -> Definition:
         """Transformed tiles of an image."""
@@ -142,28 +162,22 @@ class Written:
         n, g, k, c = self.lead()
         back = self.operand == "input"
         outer, inner = (c, k) if back else (k, c)
-        a = self.over("a", [axis.by.r for axis in self.axes])
-        taps = tuple(x.extent - 1 - x.form if back else x.form for x in a)
-        weight = Read(self.tensor("weight"), (*forms(g, k, c), *taps))
-        mixed = self.mixed("fast_taps", "taps", (g, k, c), weight, a, False, (), "transformed taps")
+        mixed = self.taps((g, k, c))
         tiles = self.entries(self.tensor("grad_output" if back else "input"), (n, g, inner))
-        where = (n, g, outer, *self.tiles, *self.numbers)
+        outputs, taps = self.kept("o"), self.kept("a")
+        where = (n, g, outer, *outputs, *self.tiles, *self.numbers)
+        meet = tuple(o.form + a.form for o, a in zip(outputs, taps, strict=True))
         reads = (
-            Read(mixed.tensor, forms(g, k, c, *self.numbers)),
-            Read(tiles.tensor, forms(n, g, inner, *self.tiles, *self.numbers)),
+            Read(mixed.tensor, forms(g, k, c, *taps, *self.numbers)),
+            Read(tiles.tensor, (*forms(n, g, inner), *meet, *forms(*self.tiles, *self.numbers))),
         )
-        met = Definition(
-            _plain("fast_products", where, tiles.tensor),
-            where,
-            Expr((Sum((inner,), (), reads),)),
-            "products, summed",
-        )
-        return (mixed, tiles, met), self.result(met, (n, g, outer, *self.tiles), (n, g, outer))
+        total = Expr((Sum((inner, *taps), (), reads),))
+        met = Definition(_plain("fast_products", where, tiles.tensor), where, total, "products, summed")
+        return (mixed, tiles, met), self.result(met, (n, g, outer, *outputs, *self.tiles), (n, g, outer))
 
     def result(self, met: Definition, kept: tuple[Index, ...], lead: Sequence[Index]) -> Definition:
         """Outputs of the transform back, with the bias where there is one."""
-        weight = self.operand == "weight"
-        spots = self.over("a" if weight else "o", [a.by.m for a in self.axes])
+        spots = self.spots
         reads = (*self.tabled("back", spots, self.numbers), Read(met.tensor, forms(*kept, *self.numbers)))
         terms = [Sum(self.numbers, (), reads)]
         if self.operand == "output" and any(t.name == "bias" for t in self.own.setting.inputs):
@@ -193,6 +207,15 @@ class Written:
             _plain("fast_products", where, self.tensor("weight")), where, total, "products, summed"
         )
         return (mixed, tiles, met), self.result(met, (g, k, c), (g, k))
+
+
+def entry_named(claim: Claim) -> Read:
+    """The entry that a claim is about, or the one by which it derives."""
+    (term,) = claim.left.terms
+    (factor,) = term.factors
+    read = factor.wrt if isinstance(factor, Partial) else factor
+    assert isinstance(read, Read)
+    return read
 
 
 def _plain(title: str, where: Sequence[Index], like: Tensor) -> Tensor:

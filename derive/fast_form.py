@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 
 from derive.claim import Claim
 from derive.errors import LayerError
@@ -16,7 +16,7 @@ from derive.instance import claim_at
 from derive.layers.base import Layer
 from derive.notation.symbols import AXES
 from derive.notation.tree import Page
-from derive.toom import CHOSEN, Transform, transform
+from derive.toom import Transform, transform
 from derive.toom_nested import Nested
 from derive.writing import Shown
 
@@ -36,13 +36,22 @@ class FastForm(Shown):
     forms: tuple[Transform, ...]
 
     def __post_init__(self) -> None:
-        wrong = next(_unfit(self.layer, self.input_shape, self.forms), None)
+        wrong = next(self.unfit(), None)
         if wrong is not None:
             raise LayerError("no fast form", where=repr(self.layer), expected=wrong[0], got=wrong[1])
         _ = self.nested
 
     def __repr__(self) -> str:
-        return f"<FastForm {self.nested.name} of {self.layer!r} at {','.join(map(str, self.input_shape))}>"
+        return f"<FastForm {self.name} of {self.layer!r} at {','.join(map(str, self.input_shape))}>"
+
+    @property
+    def name(self) -> str:
+        return self.nested.name
+
+    @property
+    def operands(self) -> tuple[str, ...]:
+        """What the form says something of."""
+        return OPERANDS
 
     @cached_property
     def nested(self) -> Nested:
@@ -60,19 +69,29 @@ class FastForm(Shown):
 
     @property
     def tags(self) -> tuple[str, ...]:
-        return AXES[-len(self.forms) :]
+        """The spatial axes of the layer."""
+        return tuple(t for t in AXES if f"k_{t}" in self.sizes)
 
     def axes(self, operand: str) -> tuple[Axis, ...]:
-        """The axes as the form of that operand sees them."""
+        """The axes as the form of that operand sees them; LayerError where it says nothing of it."""
         found = []
         own = self.backward.axes if operand == "weight" else self.forms
         for tag, by, form in zip(self.tags, own, self.forms, strict=True):
-            length, out = self.sizes[tag.upper()], self.sizes[f"{tag.upper()}_out"]
-            before = self.sizes[f"p_{tag}"]
-            if operand == "input":
-                length, out, before = out, length, form.r - 1 - before
-            found.append(Axis(tag, by, length, out, before, form.m))
+            found.append(Axis(tag, by, *self.lengths(tag, operand), form.m))
         return tuple(found)
+
+    def lengths(self, tag: str, operand: str) -> tuple[int, int, int]:
+        """Of an axis: of the image that is read, of the entries that tiles cover, and the zeros before."""
+        length, out = self.sizes[tag.upper()], self.sizes[f"{tag.upper()}_out"]
+        before = self.sizes[f"p_{tag}"]
+        if operand == "input":
+            return out, length, self.sizes[f"k_{tag}"] - 1 - before
+        return length, out, before
+
+    def products(self, operand: str) -> tuple[int, int]:
+        """Products of a tile and a pair of channels: by the definition, and here."""
+        own = [a.by for a in self.axes(operand)]
+        return prod(by.m * by.r for by in own), prod(by.n for by in own)
 
     def tables(self, operand: str) -> dict[str, tuple[Fraction, ...]]:
         """The numbers of each table that the operand's claim reads."""
@@ -91,52 +110,45 @@ class FastForm(Shown):
         """
         return Written(self.own(operand, sizes), self.axes(operand), operand).claim()
 
+    def refused(self, operand: str) -> LayerError:
+        """What is raised where the form says nothing of an operand."""
+        return LayerError(
+            "no fast form of this gradient",
+            where=f"{self.name} of {self.layer!r}, --wrt {operand}",
+            expected=", ".join(self.operands),
+            got=operand,
+            mend="leave out --wrt; forms that are not folded have it",
+        )
+
+    def unfit(self) -> Iterator[tuple[str, str]]:
+        """What does not fit: (expected, got)."""
+        yield from self.no_convolution()
+        taps = [self.sizes[f"k_{tag}"] for tag in self.tags]
+        folded = f", or it folded: {folds(taps[0])}" if len(taps) == 1 else ""
+        if len(taps) != len(self.forms):
+            yield f"a transform for each of {len(taps)} axes{folded}", self.name
+        for tag, own, form in zip(self.tags, taps, self.forms, strict=False):
+            if own != form.r:
+                yield f"F(m,{own}) on axis {tag}, which has as many taps{folded}", form.name
+
+    def no_convolution(self) -> Iterator[tuple[str, str]]:
+        """Why the layer is none that has a fast form."""
+        if family_of(self.layer, self.input_shape) != "convolution":
+            yield "a convolution", type(self.layer).__name__
+        mode = self.layer.choices(self.input_shape).get("padding_mode", "zeros")
+        if mode != "zeros":
+            yield "zeros as padding", str(mode)
+        for tag in self.tags:
+            stride, dilation = (self.sizes[f"{letter}_{tag}"] for letter in "sd")
+            if (stride, dilation) != (1, 1):
+                yield "stride 1 and dilation 1", f"{stride} and {dilation} on axis {tag}"
+
     def _page(self) -> Page:
         from derive.fast_document import page
 
         return page([self])
 
 
-def _unfit(layer: Layer, shape: Sequence[int], forms: Sequence[Transform]) -> Iterator[tuple[str, str]]:
-    """What does not fit: (expected, got)."""
-    if family_of(layer, tuple(shape)) != "convolution":
-        yield "a convolution", type(layer).__name__
-    if layer.choices(tuple(shape)).get("padding_mode", "zeros") != "zeros":
-        yield "zeros as padding", str(layer.choices(tuple(shape))["padding_mode"])
-    sizes = layer.sizes(tuple(shape))
-    tags = [t for t in AXES if f"k_{t}" in sizes]
-    if len(tags) != len(forms):
-        yield f"a transform for each of {len(tags)} axes", " x ".join(t.name for t in forms)
-    for tag, form in zip(tags, forms, strict=False):
-        if (sizes[f"s_{tag}"], sizes[f"d_{tag}"]) != (1, 1):
-            yield "stride 1 and dilation 1", f"{sizes[f's_{tag}']} and {sizes[f'd_{tag}']} on axis {tag}"
-        if sizes[f"k_{tag}"] != form.r:
-            yield f"F(m,{sizes[f'k_{tag}']}) on axis {tag}, which has as many taps", form.name
-
-
-def fast(layer: Layer, input_shape: Sequence[int], form: str) -> FastForm:
-    """The fast form of a layer: 'F(2,3)' on every axis, or one an axis, 'F(2,3)xF(4,3)'.
-
-    Raises LayerError where the form is none, no points were chosen for it, or it does not fit the layer.
-    """
-    if not re.fullmatch(r"F\(\d+,\d+\)( ?x ?F\(\d+,\d+\))*", form):
-        raise LayerError("no such form", where="--fast", expected="F(2,3), or F(2,3)xF(4,3)", got=form)
-    named = [transform(int(m), int(r)) for m, r in re.findall(r"F\((\d+),(\d+)\)", form)]
-    sizes = layer.sizes(tuple(input_shape))
-    rank = sum(f"k_{t}" in sizes for t in AXES)
-    return FastForm(layer, tuple(input_shape), tuple(named * rank if len(named) == 1 else named))
-
-
-def usual(layer: Layer, input_shape: Sequence[int]) -> list[FastForm]:
-    """The forms whose points were chosen for the layer's taps, fewest products first, one for all axes."""
-    sizes = layer.sizes(tuple(input_shape))
-    taps = next((v for k, v in sizes.items() if k.startswith("k_")), 0)
-    found = [fast(layer, input_shape, f"F({m},{r})") for m, r in sorted(CHOSEN) if r == taps and m > 1]
-    if not found:
-        raise LayerError(
-            "no fast form was chosen for this kernel",
-            where=repr(layer),
-            expected=f"{', '.join(sorted({str(r) for _, r in CHOSEN}))} taps on each axis",
-            got=str(taps),
-        )
-    return found
+def folds(taps: int) -> str:
+    """How a form of a folded axis is written."""
+    return f"F(m,r)xF(D,D) or F(m,r)xD with r times D = {taps}, D at least 2"

@@ -6,14 +6,17 @@ the same coefficients. `document.checked` prints it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import product
 from typing import ClassVar
 
 from derive.errors import ProofError
-from derive.notation.build import rational
+from derive.expr import Expr, Read, Sum
+from derive.index import Index
+from derive.notation.build import Builder, rational
 from derive.notation.tree import Group, Name, Node, Number, Plus, Product
 from derive.toom import Transform
 
@@ -132,3 +135,73 @@ def correlation(by: Transform, output: int) -> Formula:
 
 def _named(letter: str, row: Sequence[Fraction]) -> dict[str, Fraction]:
     return {f"{letter}_{place}": value for place, value in enumerate(row) if value}
+
+
+@dataclass(frozen=True)
+class Folding:
+    """Two sums of a tap times an entry of a line that are the same polynomial in each of the outputs.
+
+    Raises ProofError where one of `count` coefficients differs.
+
+    Attributes:
+        left, right: sums of products of two reads, a tap's and an entry's.
+        outputs: the indices that both name.
+        taps, entries: how many there are of each.
+    """
+
+    left: Sum
+    right: Sum
+    outputs: tuple[Index, ...]
+    taps: int
+    entries: int
+
+    rule: ClassVar[str] = "identity"
+
+    def __post_init__(self) -> None:
+        for at in _values(self.outputs):
+            one, other = _met(self.left, at), _met(self.right, at)
+            for tap, entry in sorted(one.keys() | other.keys()):
+                if one[tap, entry] != other[tap, entry] or not self.inside(tap, entry):
+                    raise ProofError(
+                        "the folded sum is not the correlation",
+                        where=f"g[{tap}] d[{entry}] at {at}",
+                        expected=f"{other[tap, entry]}, of {self.taps} taps and {self.entries} entries",
+                        got=str(one[tap, entry]),
+                    )
+
+    def inside(self, tap: int, entry: int) -> bool:
+        return 0 <= tap < self.taps and 0 <= entry < self.entries
+
+    @property
+    def count(self) -> int:
+        return len(list(_values(self.outputs))) * self.taps * self.entries
+
+    @property
+    def label(self) -> str:
+        return f"THIS SIZE, {self.count:,} identities, exhaustive"
+
+    @property
+    def reason(self) -> str:
+        return f"every coefficient is the same whole number: {self.label}"
+
+    @property
+    def lhs(self) -> Node:
+        return Builder().expr(Expr((self.left,)))
+
+    @property
+    def rhs(self) -> Node:
+        return Builder().expr(Expr((self.right,)))
+
+
+def _values(indices: Sequence[Index]) -> Iterator[dict[str, int]]:
+    """Every choice of values of some indices."""
+    names = [i.name for i in indices]
+    for values in product(*(range(int(i.extent.evaluate({}))) for i in indices)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _met(term: Sum, at: Mapping[str, int]) -> Counter[tuple[int, int]]:
+    """How often each tap meets each entry in one output."""
+    taps, entries = (f.index[0] for f in term.factors if isinstance(f, Read))
+    found = [{**at, **inner} for inner in _values(term.indices)]
+    return Counter((int(taps.evaluate(v)), int(entries.evaluate(v))) for v in found)

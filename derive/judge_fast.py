@@ -19,7 +19,7 @@ from derive.claim import Claim
 from derive.errors import ProofError
 from derive.evaluate import Evaluator
 from derive.exhaust_rows import sizes
-from derive.fast_claim import Axis
+from derive.fast_claim import entry_named
 from derive.fast_form import FastForm
 from derive.numbers_field import RandomField, generator
 
@@ -46,25 +46,30 @@ def judge_fast(form: FastForm, operand: str, seed: int = 0) -> FastVerdict:
     left = Evaluator(own.setting, field).at(inputs).left(own)
     right = Evaluator(claim.setting, field, tables=form.tables(operand)).at(inputs).right(claim)
     shape = sizes(own.target)
-    found = right if operand == "weight" else untiled(right, claim, form.axes(operand))
-    wrong = np.flatnonzero(np.asarray(left) != found.reshape(-1))
+    found = untiled(right, claim, shape)
+    wrong = np.flatnonzero(np.asarray(left) != found)
     if len(wrong):
         place = tuple(int(i) for i in np.unravel_index(int(wrong[0]), shape))
         raise ProofError(
             "the fast form is not the layer",
             where=f"{own.target.name}{list(place)} of {form!r}",
             expected=f"{int(left[wrong[0]])} mod 2^61 - 1",
-            got=f"{int(found.reshape(-1)[wrong[0]])} mod 2^61 - 1",
+            got=f"{int(found[wrong[0]])} mod 2^61 - 1",
         )
     return FastVerdict(prod(shape), seed)
 
 
-def untiled(values: Any, claim: Claim, axes: tuple[Axis, ...]) -> Any:
-    """Entries by tile and place in the tile as entries by place, what hangs over cut off."""
-    count = len(axes)
-    array = np.asarray(values).reshape(sizes(claim.right.tensor))
-    lead = array.ndim - 2 * count
-    order = [*range(lead), *(lead + i + part * count for i in range(count) for part in (0, 1))]
-    whole = array.transpose(order).reshape(*array.shape[:lead], *(a.tiles * a.step for a in axes))
-    inside: Any = (..., *(slice(a.out) for a in axes))
-    return whole[inside]
+def untiled(values: Any, claim: Claim, shape: tuple[int, ...]) -> Any:
+    """Entries of the right side at the places that the left side names; what is beyond the tensor is cut off.
+
+    ProofError where they are not each entry of the tensor once.
+    """
+    right = sizes(claim.right.tensor)
+    grid = np.indices(right).reshape(len(right), -1)
+    at = {index.name: row for index, row in zip(claim.right.indices, grid, strict=True)}
+    places = [np.broadcast_to(f.evaluate(at), grid.shape[1:]) for f in entry_named(claim).index]
+    inside = np.logical_and.reduce([p < extent for p, extent in zip(places, shape, strict=True)])
+    flat = np.ravel_multi_index([p[inside] for p in places], shape)
+    if not np.array_equal(np.sort(flat), np.arange(prod(shape))):
+        raise ProofError("tiles do not give each entry once", where=str(claim.left), expected=str(shape))
+    return np.asarray(values).reshape(-1)[inside][np.argsort(flat)]

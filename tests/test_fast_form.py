@@ -15,7 +15,8 @@ from command import backflip
 from derive import Conv1d, Conv2d, Conv3d, ConvTranspose2d, ReLU
 from derive.errors import LayerError, ProofError
 from derive.fast_document import page
-from derive.fast_form import OPERANDS, FastForm, fast, usual
+from derive.fast_form import OPERANDS, FastForm
+from derive.fast_spelling import fast, usual
 from derive.identity import Formula, Identity, Met, correlation, identity_of, products
 from derive.judge_fast import judge_fast
 from derive.layers.base import Layer
@@ -147,10 +148,12 @@ def test_a_document_of_one_operand_and_several_forms() -> None:
 
 
 @pytest.mark.tex
-def test_the_latex_fits_its_page(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folded", ["", "F(4,3)xF(3,3)", "F(2,3)x3"])
+def test_the_latex_fits_its_page(folded: str, tmp_path: Path) -> None:
     if not shutil.which("pdflatex"):
         pytest.skip("no pdflatex on PATH: the LaTeX is not compiled here")
-    form = fast(Conv2d(64, 64, 3, padding=1), (1, 64, 56, 56), "F(4,3)")
+    plain = Conv2d(64, 64, 3, padding=1), (1, 64, 56, 56), "F(4,3)"
+    form = fast(Conv1d(64, 64, 9, padding=4), (1, 64, 997), folded) if folded else fast(*plain)
     (tmp_path / "t.tex").write_text(form.to_latex("standalone"))
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)

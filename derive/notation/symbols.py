@@ -140,11 +140,13 @@ TENSORS |= {
     "fast_entries": Symbol("V", "", "the transformed entries"),
     "fast_products": Symbol("M", "", "their products, summed"),
 }
-for _tag in AXES:
+FOLDED = {"p": "the rows of the folded axis", "s": "the columns of its rows"}
+"""The tags of a folded axis: place D p + s is column s of row p."""
+for _tag, _place in ({t: f"axis {t}" for t in AXES} | FOLDED).items():
     TENSORS |= {
-        f"taps_{_tag}": Symbol("G", "", f"the transform of taps on axis {_tag}, constants", _tag),
-        f"front_{_tag}": Symbol("B", "", f"the transform of entries on axis {_tag}, constants", _tag),
-        f"back_{_tag}": Symbol("A", "", f"the transform of products on axis {_tag}, constants", _tag),
+        f"taps_{_tag}": Symbol("G", "", f"the transform of taps on {_place}, constants", _tag),
+        f"front_{_tag}": Symbol("B", "", f"the transform of entries on {_place}, constants", _tag),
+        f"back_{_tag}": Symbol("A", "", f"the transform of products on {_place}, constants", _tag),
     }
 
 CONSTANTS = ("scale", "kept", "smooth", "weight_decay", "eps", "renewed", "unbiased")
@@ -152,6 +154,7 @@ FAST = ("back", "taps", "front")
 TABLES = (
     "share",
     *(f"{title}_{tag}" for title in ("share", "table", "scale", *FAST) for tag in AXES),
+    *(f"{title}_{tag}" for title in FAST for tag in FOLDED),
     *CONSTANTS,
 )
 """Tensors of given constants; they are written in front of a product."""
