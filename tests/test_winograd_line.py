@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from winograd_parts import artefact_of, contraction_of, kernel_of
+from winograd_parts import artefact_of, contraction_of, kernel_of, wrong
 
 from codegen.artefact import Artefact
 from codegen.errors import BuildError
@@ -120,15 +120,6 @@ def test_loops_equal_plain_numpy_exactly(number: int) -> None:
 def test_loops_equal_plain_numpy_exactly_in_many_ways(number: int) -> None:
     for seed in range(100, 130):
         agree(*LAYERS[number], seed)
-
-
-def wrong(over: Transform, matrix: str, row: int, column: int) -> Transform:
-    """The transform with one entry off by a little."""
-    rows = [list(r) for r in getattr(over, matrix)]
-    rows[row][column] += Fraction(1, 1024)
-    changed = replace(over)
-    object.__setattr__(changed, matrix, tuple(map(tuple, rows)))
-    return changed
 
 
 @pytest.mark.parametrize(("matrix", "row", "column"), [("a", 1, 2), ("b", 2, 1), ("g", 4, 2)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
 from itertools import count
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from codegen.variants import Variants
 from derive.claim import Claim
 from derive.instance import claim_at
 from derive.layers.conv import Conv2d
+from derive.toom import Transform
 
 Plan = Winograd | Gradient
 Maker = Callable[[Contraction], Plan]
@@ -92,3 +95,12 @@ def artefact_of(
         packed={k.name: packed_count(k) for k in kernels},
         load_variant=variants,
     )
+
+
+def wrong(over: Transform, matrix: str, row: int, column: int) -> Transform:
+    """The transform with one entry off by a little."""
+    rows = [list(r) for r in getattr(over, matrix)]
+    rows[row][column] += Fraction(1, 1024)
+    changed = replace(over)
+    object.__setattr__(changed, matrix, tuple(map(tuple, rows)))
+    return changed
