@@ -22,6 +22,8 @@ from benchmarks.kernels.summary import Mean, less_exact, lost, passes, reason_of
 from codegen.bench.task import KINDS, Task
 from derive import parse_layer
 
+RESULTS = Path(sys.modules["benchmarks"].__path__[0]) / "results"
+MACHINES = ("zen4", "zen5")
 MACHINE = {"machine": {"processor": "one", "peak": {"float32": 100.0}, "read": {"L2": 50.0, "memory": 10.0}},
            "versions": {"torch": "1"}}  # fmt: skip
 
@@ -112,12 +114,18 @@ def test_a_run_goes_on_where_it_stopped(
     monkeypatch.setattr(runs, "ready_row", ready)
     monkeypatch.setattr(runs, "finished", lambda planned: row(planned.case.title, planned.operation, a=1.0))
     monkeypatch.setattr(runs, "described", lambda peers: MACHINE)
+    monkeypatch.setattr(runs, "processor", lambda: "one")
     path = tmp_path / "kernels.json"
     options = arguments(["--quick", "--only", "128@28", "--json", str(path)])
     assert runs.run(options, 0.0) == 3 and len(asked) == 3
     assert "broken" in capsys.readouterr().err and len(Store(path).rows) == 2
     assert runs.run(options, 0.0) == 3 and len(asked) == 4  # the one that failed
     assert path.with_suffix(".md").exists() and path.with_suffix(".svg").exists()
+    before = path.read_bytes()
+    monkeypatch.setattr(runs, "processor", lambda: "two")
+    assert runs.run(options, 0.0) == 3 and len(asked) == 4 and path.read_bytes() == before
+    assert "results are of another processor" in (said := capsys.readouterr().err) and "--json" in said
+    monkeypatch.setattr(runs, "processor", lambda: "one")
     ours = arguments(["--quick", "--only", "128@28", "--ours-only", "--json", str(path)])
     assert runs.run(ours, 0.0) == 3 and len(asked) == 7  # none of the rows has ours yet
     stopped = arguments(["--quick", "--json", str(path), "--seconds", "0"])
@@ -185,9 +193,10 @@ def test_an_error_above_the_quickest_peers_is_told() -> None:
     )
 
 
-def test_reasons_name_rows_that_there_are() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_reasons_name_rows_that_there_are(machine: str) -> None:
     known = {(f"{r.case.title} | {r.operation} | {r.case.dtype}", r.key) for t in (1, 2) for r in plan(t)}
-    for key in reasons():
+    for key in reasons(RESULTS / machine / "reasons.toml"):
         assert any(key == short or long.startswith(key) for short, long in known), key
 
 
@@ -244,11 +253,12 @@ def test_faster_is_higher() -> None:
     assert lowest < float(str(peer.get("cy")))
 
 
-def test_the_stored_results_are_those_of_the_page() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_stored_results_are_those_of_the_page(machine: str) -> None:
     """The committed page is made of the committed JSON."""
-    folder = Path(sys.modules["benchmarks"].__path__[0]) / "results"
+    folder = RESULTS / machine
     file = folder / "kernels.json"
     data = json.loads(file.read_text(encoding="utf-8"))
-    page = "\n".join(lines(data, "kernels.svg")) + "\n"
+    page = "\n".join(lines(data, "kernels.svg", reasons(folder / "reasons.toml"))) + "\n"
     assert (folder / "kernels.md").read_text(encoding="utf-8") == page
     assert (folder / "kernels.svg").read_text(encoding="utf-8") == picture(data)

@@ -42,9 +42,10 @@ TITLES = (
 
 
 def write_pages(store: Store, markdown: Path | None, svg: Path | None) -> None:
-    """The page and the plot of a file of results, beside it where no place is given."""
+    """The page and the plot of a file of results, beside it where no place is given, with its reasons.toml."""
     page, plot = markdown or store.path.with_suffix(".md"), svg or store.path.with_suffix(".svg")
-    page.write_text("\n".join(lines(store.data, plot.name)) + "\n", encoding="utf-8")
+    known = reasons(store.path.with_name("reasons.toml"))
+    page.write_text("\n".join(lines(store.data, plot.name, known)) + "\n", encoding="utf-8")
     plot.write_text(picture(store.data), encoding="utf-8")
 
 
@@ -65,8 +66,8 @@ def ordered(rows: Iterable[Row]) -> list[Row]:
     return sorted(rows, key=place)
 
 
-def lines(data: dict[str, Any], plot: str, known: dict[str, str] | None = None) -> Iterator[str]:
-    rows, known = ordered(data["rows"].values()), reasons() if known is None else known
+def lines(data: dict[str, Any], plot: str, known: dict[str, str]) -> Iterator[str]:
+    rows = ordered(data["rows"].values())
     yield from ("# Kernels against their peers", "")
     yield from header(data)
     yield from ("", METHOD, "", f"![Roofline of the rows at one thread]({plot})", "")

@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.kernels.cases import Planned, plan
 from benchmarks.kernels.store import Store, best_peers
-from codegen.bench.machine import described
+from codegen.bench.machine import described, processor
 from codegen.bench.peers import chosen, peers
 from codegen.bench.row import Prepared, Setup, finished, prepared
 from codegen.bench.task import Task
@@ -23,7 +23,7 @@ from derive.spelling import parse_layer
 
 
 def run(options: argparse.Namespace, began: float) -> int:
-    """Measure, store, write the pages; 0, or 3 where a row could not be measured."""
+    """Measure, store, write the pages; 0, or 3 where a row or all could not be measured."""
     from benchmarks.kernels.pages import short, write_pages
 
     planned = list(wanted(options))
@@ -34,6 +34,11 @@ def run(options: argparse.Namespace, began: float) -> int:
     if options.summary:
         print(short(store.data))
         return 0
+    try:
+        store.check_machine(processor())
+    except BackflipError as fault:
+        say(str(fault))
+        return fault.exit_code
     todo = [p for p in planned if options.again or _lacking(store.rows.get(p.key), options.ours_only)]
     say(f"{len(todo)} of {len(planned)} rows to measure, {options.threads[0]} thread(s)")
     for at in range(0, len(todo), options.together):

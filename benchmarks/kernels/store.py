@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from derive.errors import BackflipError
 from derive.pdf import write_whole
 
 
@@ -33,6 +34,18 @@ class Store:
         self.rows[key] = {**row, **({"earlier": earlier} if earlier else {})}
         self.data |= header
         self.write()
+
+    def check_machine(self, here: str) -> None:
+        """Rows of two processors are not for one file. Raises BackflipError where it has another's."""
+        known = self.data.get("machine", {}).get("processor")
+        if self.rows and known != here:
+            raise BackflipError(
+                "the results are of another processor",
+                where=str(self.path),
+                expected=f"rows of {known}",
+                got=here,
+                mend="give a file of this machine's own with --json",
+            )
 
     def write(self) -> None:
         """The whole file, or the one before."""

@@ -14,7 +14,6 @@ from codegen.bench.shown import best_peer, ratio
 
 Row = dict[str, Any]
 TIERS = ("strict", "balanced", "relaxed")
-REASONS = Path(__file__).parent.parent / "reasons.toml"
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def less_exact(row: Row) -> str:
     return ", ".join(found)
 
 
-def reasons(path: Path = REASONS) -> dict[str, str]:
+def reasons(path: Path) -> dict[str, str]:
     """By "case | operation | dtype" why a row is lost and what was tried, from a TOML file of such keys."""
     if not path.exists():
         return {}

@@ -24,7 +24,7 @@ from codegen.schedules.direct_sums import (
     pieces,
 )
 from codegen.schedules.direct_turns import kinds_of, parts_of, whole_images
-from codegen.schedules.nest import Target
+from codegen.schedules.nest import LOAD, Target
 from codegen.schedules.planned import PACKED, Room, Scratch
 from codegen.schedules.problem import Contraction
 
@@ -74,7 +74,7 @@ class Chan(Setup):
         for (r0, r1, r), (p0, p1, p) in product(pieces(band, self.rows), pieces(line.cols, self.places)):
             tiles = (r1 - r0) // r * ((p1 - p0) // p)
             sums = r * p * self.vectors
-            tap = max(sums / 2, (r * p + self.vectors) / 2, LATENCY) * 1.03 + self.far
+            tap = max(sums / 2, LOAD * (r * p + self.vectors), LATENCY) * 1.03 + self.far
             stored = (sums * 2.0 + 12) * self.blocks.count if self.apart else sums + 12
             added = (sums * ADDED + 4) * self.blocks.count if self.held else 0.0
             whole = self.first.ins * (line.products * tap + 2)

@@ -34,8 +34,8 @@ SUMMED = 16 * 1024
 """Bytes of sums that a turn adds to again and again."""
 LONGEST = 64
 """Places that are added up one after another before their sum joins the others; twice that of many blocks."""
-SECOND, FAR = 2**20, 16
-"""Bytes of a second-level cache; bytes in a cycle from behind it."""
+SECOND, FAR = 2**20, 48
+"""Bytes of a second-level cache; bytes in a cycle from behind it that products do not hide."""
 JOIN = 4.0
 """Cycles to add a vector of sums to the totals and to clear it."""
 MOST_PLANS = 4

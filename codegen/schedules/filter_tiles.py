@@ -11,7 +11,7 @@ from math import isqrt, prod
 
 from codegen.loops import Assign, Buffer, Call, Limit, Loop, Place, Pointer, Statement
 from codegen.schedules.filter_lines import Level, Lines
-from codegen.schedules.nest import Target, Writer
+from codegen.schedules.nest import LOAD, Target, Writer
 from derive.index import Form, name
 
 TURN = 0.7
@@ -43,9 +43,9 @@ class Tile:
         return sum(self._body(self.ins * len(g), target) for g in self.groups)
 
     def _body(self, rows: int, target: Target) -> float:
-        """Two products or two loads a cycle; AVX-512 broadcasts an entry read once as it multiplies."""
+        """Two products a cycle, or loads; AVX-512 broadcasts an entry read once as it multiplies."""
         folded = self.vectors == 1 and target.lanes * target.element == WIDEST
-        turn = max(rows * self.vectors / 2 + TURN, (rows + self.vectors) / 2)
+        turn = max(rows * self.vectors / 2 + TURN, LOAD * (rows + self.vectors))
         return max(turn + (0 if folded else SPLAT * rows), LATENCY)
 
     @property

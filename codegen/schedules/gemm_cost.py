@@ -1,6 +1,6 @@
 """Owns how long a matrix product takes by the model: tiles, copies and stores in cycles of one thread.
 
-Two multiplications and two loads a cycle, one store; a block of lanes x lanes is transposed by
+Two multiplications a cycle, nearly two loads, one store; a block of lanes x lanes is transposed by
 lanes * log2(lanes) exchanges, one a cycle. Where rows of the broadcast factor lie a power of two apart they
 share few sets of the nearest cache and are fetched again and again.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from codegen.schedules.gemm_pack import turned
 from codegen.schedules.gemm_problem import Product
+from codegen.schedules.nest import LOAD
 from codegen.schedules.planned import PACKED
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _step(gemm: Gemm, rows: int, across: int) -> float:
     loads = rows + across * apart
     missed = MISSED * rows if crowded(gemm.product, rows, gemm.target.element) else 0.0
     beyond = FAR * across if gemm.block_bytes > NEAREST else 0.0
-    return max(rows * across / 2, loads / 2, LATENCY) + OVERHEAD + missed + beyond
+    return max(rows * across / 2, LOAD * loads, LATENCY) + OVERHEAD + missed + beyond
 
 
 def _aligned(gemm: Gemm) -> bool:

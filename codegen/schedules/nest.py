@@ -9,6 +9,9 @@ from codegen.algebra import slope
 from codegen.loops import Assign, Branch, Buffer, Call, Do, Loop, Place, Pointer, Statement
 from derive.index import Condition, Form, name
 
+LOAD = 0.56
+"""Cycles of a load. Two ports would make it a half; on Zen 5 tiles bound by loads take an eighth longer."""
+
 
 @dataclass(frozen=True)
 class Target:

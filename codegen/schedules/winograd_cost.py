@@ -20,8 +20,10 @@ NEAR, MIDDLE = 24 * 2**10, 700 * 2**10
 """Bytes that stay in the first cache and in the second one beside everything else."""
 SETTLED = 640 * 2**10
 """Bytes of a band and its taps beyond which one drives the other out of the second cache."""
-SECOND, THIRD = 40.0, 20.0
-"""Bytes a cycle from the second and third cache."""
+SECOND, THIRD, MEMORY = 40.0, 20.0, 14.0
+"""Bytes a cycle from the second and third cache and from memory."""
+FARTHEST = 28 * 2**20
+"""Bytes that stay in the third cache."""
 
 
 @lru_cache(maxsize=64)
@@ -84,7 +86,8 @@ def streamed(taps: Filter, bands: int, element: int) -> float:
     """Cycles that bands wait for taps outside the second cache; in steps only where they are packed."""
     size = taps.count * element
     share = 1 - PACKED if taps.steps else 1.0
-    return share * bands * size / THIRD / 2 if size > MIDDLE else 0.0
+    speed = MEMORY if size > FARTHEST else 2 * THIRD
+    return share * bands * size / speed if size > MIDDLE else 0.0
 
 
 def spilled(taps: Filter, band: int, element: int) -> float:

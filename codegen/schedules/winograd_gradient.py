@@ -24,6 +24,8 @@ from codegen.schedules.winograd_tiles import Cut, Tiles
 from derive.index import Form, name
 from derive.toom import Transform
 
+WAITED = 0.2
+"""Share of the time to move tiles and sums that products do not hide (timed on six layers)."""
 NEAR = 1280 * 2**10
 """Bytes of tiles and sums of a band that are read from the second cache for the most part."""
 
@@ -145,7 +147,8 @@ class Gradient:
         sums = self.back.products * self.back.plane * element
         tiles = self.image.products * (self.image.plane + self.change.plane) * element
         near = sums + tiles <= NEAR
-        return (bands * tiles * (1 if near else 2) + (2 * bands + 1) * sums) / (SECOND if near else THIRD)
+        moved = bands * tiles * (1 if near else 2) + (2 * bands + 1) * sums
+        return WAITED * moved / (SECOND if near else THIRD)
 
     def _sweep(self, terms: int) -> float:
         """Cycles of one product of all channels with one block of outputs."""

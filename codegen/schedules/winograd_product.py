@@ -14,11 +14,8 @@ from dataclasses import dataclass
 from itertools import product
 
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Place, Pointer, Statement
-from codegen.schedules.nest import Target
+from codegen.schedules.nest import LOAD, Target
 from derive.index import Form, name
-
-BROADCAST = 0.15
-"""Cycles, besides those by ports, of a broadcast for several vectors (7 by 2 against 14 by 1, both timed)."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +55,10 @@ class Levels:
         return few and self.registers(rows, vectors) + spare <= target.registers
 
     def cycles(self, rows: int, vectors: int, terms: int) -> float:
-        """Cycles of one tile: products or loads, and the sums of blocks and groups; two each a cycle.
-
-        What is broadcast for several vectors is loaded apart from the products, which was seen to cost more.
-        """
+        """Cycles of one tile: products, two a cycle, or loads, and the sums of blocks and groups."""
         spots = rows * vectors
         groups = -(-terms // (self.block * self.group))
-        apart = BROADCAST * rows if vectors > 1 else 0.0
-        work = terms * (max(spots / 2, (rows + vectors) / 2, 4.0) + apart)
+        work = terms * max(spots / 2, LOAD * (rows + vectors), 4.0)
         return work + (groups * spots if groups > 1 else spots) + 8.0
 
 
