@@ -95,7 +95,7 @@ def test_strided_ones_are_not_mirrored_and_few_channels_are() -> None:
     strided = contraction_of("Conv2d(5, 2, 3, stride=2)", (1, 5, 7, 7), "weight")
     assert not list(mirrored(strided))
     few = contraction_of("Conv2d(32, 3, 3, padding=1)", (1, 32, 8, 8), "weight")
-    assert "channels c, 3 channels k" in next(iter(plans(few, Target(16, 28, 32)))).note()
+    assert "vectors of 16 channels c, " in next(iter(plans(few, Target(16, 28, 32)))).note()
 
 
 def test_blocks_of_places_are_added_up() -> None:

@@ -177,7 +177,7 @@ def test_sums_are_added_in_one_order_for_any_number_of_threads(key: str, places:
         orders.append(list(dict.fromkeys(p.order for p in made)))
         assert all(p.turns >= threads for p in made if isinstance(p, Gradient))
         assert all(p.once or threads == 1 or p.cuts[0][2] > 1 for p in made if isinstance(p, Winograd))
-    assert len(made) > 2 and orders[0] == orders[1]
+    assert len(made) > 1 and orders[0] == orders[1]
 
 
 SHAPE = (1, 4, 6, 9)
