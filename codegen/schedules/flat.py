@@ -13,9 +13,23 @@ from itertools import product
 from math import prod
 
 from codegen.loops import Place, Statement
-from codegen.schedules.nest import NO_INDEX, Access, Block, Nest, Target, Writer, blocks, mark, place, summed
+from codegen.schedules.nest import (
+    LOAD,
+    NO_INDEX,
+    Access,
+    Block,
+    Nest,
+    Target,
+    Writer,
+    blocks,
+    mark,
+    place,
+    summed,
+)
 from derive.index import Form
 
+UNALIGNED = 1.25
+"""Loads that one takes of a vector which may lie across two cache lines."""
 STRIDED = 1.5
 """Cycles for each lane of a strided store."""
 NEAR = 16
@@ -96,11 +110,11 @@ class Flat:
             self.line_blocks(), self.channel_blocks(), self.row_blocks()
         ):
             accumulators = len(parts) * channel.width * row.width
-            loads = len(parts) * row.width + channel.width
+            loads = UNALIGNED * len(parts) * row.width + channel.width
             steps = 1
             for block in (line, channel, row):
                 steps *= (block.stop - block.start) // block.width
-            total += steps * (max(accumulators / 2, loads / 2, 4.0) + 1.0)
+            total += steps * (max(accumulators / 2, LOAD * loads, 4.0) + 1.0)
             stores += steps * accumulators * self.store
             bodies += 1
         outer = prod(e for n, e in self.nest.free.items() if n not in (self.line, self.row, self.channel))

@@ -8,7 +8,7 @@
 #   -fno-predictive-commoning -fPIC -shared -fno-strict-aliasing -Wno-psabi -fno-inline-functions-called-once
 #   -mavx2 -mfma
 # chosen output: the least of 4 by the model, 1.18e+04 cycles
-# chosen grad_input: the least of 7 by the model, 2.08e+04 cycles
+# chosen grad_input: the least of 7 by the model, 2.58e+04 cycles
 # chosen grad_weight: the least of 3 by the model, 1.75e+04 cycles
 """Kernels of Conv2d(1, 6, 5, padding=2) at input 1,1,28,28, float32."""
 
@@ -239,6 +239,91 @@ def runner_output():
     return bf_runner(run_output, 5)
 
 
+cdef void bf_grad_input_zeros(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0
+    cdef Py_ssize_t c, g, i_0, n, origin, to, turn, z, z_0
+    cdef V moved, none
+    for turn in range(first, last):
+        n = 0
+        g = 0
+        c = turn
+        none = v_zero()
+        for z in range(0, 72, 8):
+            v_store(padded + 1048*c + 6288*g + 6288*n + z, none)
+        for i_0 in range(28):
+            to = 1048*c + 6288*g + 32*i_0 + 6288*n + 66
+            origin = 784*c + 28*i_0
+            moved = v_load(grad_output + origin)
+            v_store(padded + to, moved)
+            moved = v_load(grad_output + origin + 8)
+            v_store(padded + to + 8, moved)
+            moved = v_load(grad_output + origin + 16)
+            v_store(padded + to + 16, moved)
+            moved = v_load_part(grad_output + origin + 24, 4)
+            v_store(padded + to + 24, moved)
+        for z_0 in range(0, 64, 8):
+            v_store(padded + 1048*c + 6288*g + 6288*n + z_0 + 962, none)
+
+
+cdef void bf_grad_input_tiles_0(E* out, const E* grad_output, const E* weight, E* workspace, Py_ssize_t thread, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    cdef E* padded = workspace + 0
+    cdef Py_ssize_t at_image, at_out, at_w, at_x, band, block, c, c_first, c_last, g, k, n, part, q, r, t_0
+    cdef Py_ssize_t t_1, to, turn
+    cdef V total_y_0_0_0, total_y_0_0_1, total_y_0_0_2, total_y_0_0_3, w, x_0_0, x_0_1, x_0_2, x_0_3, y_0_0_0
+    cdef V y_0_0_1, y_0_0_2, y_0_0_3
+    for turn in range(first, last):
+        n = 0
+        g = 0
+        block = 0
+        band = turn
+        at_image = 128*band + 6288*g + 6288*n
+        at_out = 112*band
+        k = 0
+        for r in range(4):
+            q = 0
+            bf_branch(1)
+            total_y_0_0_0 = v_zero()
+            total_y_0_0_1 = v_zero()
+            total_y_0_0_2 = v_zero()
+            total_y_0_0_3 = v_zero()
+            for part in range(6):
+                c_first = part
+                c_last = c_first + 1
+                if c_last > 6:
+                    c_last = 6
+                y_0_0_0 = v_zero()
+                y_0_0_1 = v_zero()
+                y_0_0_2 = v_zero()
+                y_0_0_3 = v_zero()
+                for c in range(c_first, c_last):
+                    at_x = at_image + 1048*c + q + 32*r
+                    at_w = 25*c + 24
+                    for t_0 in range(5):
+                        for t_1 in range(5):
+                            x_0_0 = v_load(padded + at_x + 32*t_0 + t_1)
+                            x_0_0 = v_held(x_0_0)
+                            x_0_1 = v_load(padded + at_x + 32*t_0 + t_1 + 8)
+                            x_0_1 = v_held(x_0_1)
+                            x_0_2 = v_load(padded + at_x + 32*t_0 + t_1 + 16)
+                            x_0_2 = v_held(x_0_2)
+                            x_0_3 = v_load(padded + at_x + 32*t_0 + t_1 + 24)
+                            x_0_3 = v_held(x_0_3)
+                            w = v_splat(weight + at_w - 5*t_0 - t_1)
+                            y_0_0_0 = v_fma(y_0_0_0, w, x_0_0)
+                            y_0_0_1 = v_fma(y_0_0_1, w, x_0_1)
+                            y_0_0_2 = v_fma(y_0_0_2, w, x_0_2)
+                            y_0_0_3 = v_fma(y_0_0_3, w, x_0_3)
+                total_y_0_0_0 = v_add(total_y_0_0_0, y_0_0_0)
+                total_y_0_0_1 = v_add(total_y_0_0_1, y_0_0_1)
+                total_y_0_0_2 = v_add(total_y_0_0_2, y_0_0_2)
+                total_y_0_0_3 = v_add(total_y_0_0_3, y_0_0_3)
+            to = at_out + q + 28*r
+            v_store(out + to, total_y_0_0_0)
+            v_store(out + to + 8, total_y_0_0_1)
+            v_store(out + to + 16, total_y_0_0_2)
+            v_store_part(out + to + 24, total_y_0_0_3, 4)
+
+
 cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* workspace) noexcept nogil:
     # d loss[]/d input[0, 0, 0, i_h, i_w] = grad_input[0, 0, 0, i_h, i_w] := sum_{k<6} sum_{b_h<5} sum_{b_w<5}
     #   bordered[0, 0, k, b_h + i_h, b_w + i_w] flipped[0, 0, k, b_h, b_w]
@@ -247,99 +332,12 @@ cdef void bf_grad_input(E* out, const E* grad_output, const E* weight, E* worksp
     #   where bordered[0, 0, k, e_h, e_w] := [0 <= e_h - 2 < 28][0 <= e_w - 2 < 28] spread[0, 0, k, e_h - 2,
     #     e_w - 2]
     #   where flipped[0, 0, k, b_h, b_w] := weight[0, k, 0, -b_h + 4, -b_w + 4]
-    # FLAT tile: 1 vectors of 8 along i_w, 7 values of i_h
-    cdef E* bordered = workspace + 0
-    cdef Py_ssize_t at_out, at_w, at_x, b_h, b_w, e_h, e_w, i_h, i_w, k, t
-    cdef V each, line, x_0_0, x_1_0, x_2_0, x_3_0, x_4_0, x_5_0, x_6_0, y_0_0_0, y_0_1_0, y_0_2_0, y_0_3_0
-    cdef V y_0_4_0, y_0_5_0, y_0_6_0
-    # bordered: border of zeros
-    line = v_zero()
-    for t in range(0, 6152, 8):
-        v_store(bordered + t, line)
-    for k in range(6):
-        for e_h in range(2, 30):
-            for e_w in range(2, 26, 8):
-                line = v_load(grad_output + 28*e_h + e_w + 784*k - 58)
-                v_store(bordered + 32*e_h + e_w + 1024*k, line)
-            e_w = 26
-            line = v_load_part(grad_output + 28*e_h + e_w + 784*k - 58, 4)
-            v_store_part(bordered + 32*e_h + e_w + 1024*k, line, 4)
-    # FLAT tile: 1 vectors of 8 along i_w, 7 values of i_h
-    for i_h in range(0, 28, 7):
-        for i_w in range(0, 24, 8):
-            bf_branch(1)
-            y_0_0_0 = v_zero()
-            y_0_1_0 = v_zero()
-            y_0_2_0 = v_zero()
-            y_0_3_0 = v_zero()
-            y_0_4_0 = v_zero()
-            y_0_5_0 = v_zero()
-            y_0_6_0 = v_zero()
-            for k in range(6):
-                for b_h in range(5):
-                    for b_w in range(5):
-                        at_x = 32*b_h + b_w + 32*i_h + i_w + 1024*k
-                        at_w = -5*b_h - b_w + 25*k + 24
-                        x_0_0 = v_load(bordered + at_x)
-                        x_1_0 = v_load(bordered + at_x + 32)
-                        x_2_0 = v_load(bordered + at_x + 64)
-                        x_3_0 = v_load(bordered + at_x + 96)
-                        x_4_0 = v_load(bordered + at_x + 128)
-                        x_5_0 = v_load(bordered + at_x + 160)
-                        x_6_0 = v_load(bordered + at_x + 192)
-                        each = v_splat(weight + at_w)
-                        y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-                        y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-                        y_0_2_0 = v_fma(y_0_2_0, each, x_2_0)
-                        y_0_3_0 = v_fma(y_0_3_0, each, x_3_0)
-                        y_0_4_0 = v_fma(y_0_4_0, each, x_4_0)
-                        y_0_5_0 = v_fma(y_0_5_0, each, x_5_0)
-                        y_0_6_0 = v_fma(y_0_6_0, each, x_6_0)
-            at_out = 28*i_h + i_w
-            v_store(out + at_out, y_0_0_0)
-            v_store(out + at_out + 28, y_0_1_0)
-            v_store(out + at_out + 56, y_0_2_0)
-            v_store(out + at_out + 84, y_0_3_0)
-            v_store(out + at_out + 112, y_0_4_0)
-            v_store(out + at_out + 140, y_0_5_0)
-            v_store(out + at_out + 168, y_0_6_0)
-        i_w = 24
-        bf_branch(2)
-        y_0_0_0 = v_zero()
-        y_0_1_0 = v_zero()
-        y_0_2_0 = v_zero()
-        y_0_3_0 = v_zero()
-        y_0_4_0 = v_zero()
-        y_0_5_0 = v_zero()
-        y_0_6_0 = v_zero()
-        for k in range(6):
-            for b_h in range(5):
-                for b_w in range(5):
-                    at_x = 32*b_h + b_w + 32*i_h + i_w + 1024*k
-                    at_w = -5*b_h - b_w + 25*k + 24
-                    x_0_0 = v_load(bordered + at_x)
-                    x_1_0 = v_load(bordered + at_x + 32)
-                    x_2_0 = v_load(bordered + at_x + 64)
-                    x_3_0 = v_load(bordered + at_x + 96)
-                    x_4_0 = v_load(bordered + at_x + 128)
-                    x_5_0 = v_load(bordered + at_x + 160)
-                    x_6_0 = v_load(bordered + at_x + 192)
-                    each = v_splat(weight + at_w)
-                    y_0_0_0 = v_fma(y_0_0_0, each, x_0_0)
-                    y_0_1_0 = v_fma(y_0_1_0, each, x_1_0)
-                    y_0_2_0 = v_fma(y_0_2_0, each, x_2_0)
-                    y_0_3_0 = v_fma(y_0_3_0, each, x_3_0)
-                    y_0_4_0 = v_fma(y_0_4_0, each, x_4_0)
-                    y_0_5_0 = v_fma(y_0_5_0, each, x_5_0)
-                    y_0_6_0 = v_fma(y_0_6_0, each, x_6_0)
-        at_out = 28*i_h + i_w
-        v_store_part(out + at_out, y_0_0_0, 4)
-        v_store_part(out + at_out + 28, y_0_1_0, 4)
-        v_store_part(out + at_out + 56, y_0_2_0, 4)
-        v_store_part(out + at_out + 84, y_0_3_0, 4)
-        v_store_part(out + at_out + 112, y_0_4_0, 4)
-        v_store_part(out + at_out + 140, y_0_5_0, 4)
-        v_store_part(out + at_out + 168, y_0_6_0, 4)
+    # FLAT tile: 1 channels x 1 lines x 4 vectors of 8 places, sums of 1 channels at a time, added up in
+    #   registers
+    
+    # FLAT tile: 1 channels x 1 lines x 4 vectors of 8 places, sums of 1 channels at a time, added up in registers
+    bf_grad_input_zeros(out, grad_output, weight, workspace, 0, 0, 6)
+    bf_grad_input_tiles_0(out, grad_output, weight, workspace, 0, 0, 7)
 
 
 cdef void run_grad_input(E** at) noexcept nogil:
@@ -347,14 +345,14 @@ cdef void run_grad_input(E** at) noexcept nogil:
 
 
 def call_grad_input(out, grad_output, weight, workspace):
-    """grad_input into out, element counts out 784, grad_output 4704, weight 150, workspace 6152; the workspace may be larger."""
+    """grad_input into out, element counts out 784, grad_output 4704, weight 150, workspace 6304; the workspace may be larger."""
     cdef bf_arguments taken
     taken.count = 0
     try:
         bf_take(&taken, out, b"out", 784, 1, 0)
         bf_take(&taken, grad_output, b"grad_output", 4704, 0, 0)
         bf_take(&taken, weight, b"weight", 150, 0, 0)
-        bf_take(&taken, workspace, b"workspace", 6152, 1, 1)
+        bf_take(&taken, workspace, b"workspace", 6304, 1, 1)
         bf_run(&taken, run_grad_input)
     finally:
         bf_release(&taken)
@@ -584,4 +582,4 @@ def on_one_thread(yes):
 
 def source_digest():
     """sha256 of this text with the digest itself left empty."""
-    return "38c5de212f3382cfbb90a6dea1557054c2cbb1268ce34f51403c742bdf3ed756"
+    return "fdd6d58d73a0473b847deaba353d661ff79a61f606b3a09ffb36ef9ce92d2fa9"
