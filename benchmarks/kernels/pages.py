@@ -42,7 +42,7 @@ TITLES = (
 
 
 def write_pages(store: Store, markdown: Path | None, svg: Path | None) -> None:
-    """The page and the plot of a file of results, beside it where no place is given, with its reasons.toml."""
+    """The page and the plot of a file of results, beside it where no place is given, with reasons.toml."""
     page, plot = markdown or store.path.with_suffix(".md"), svg or store.path.with_suffix(".svg")
     known = reasons(store.path.with_name("reasons.toml"))
     page.write_text("\n".join(lines(store.data, plot.name, known)) + "\n", encoding="utf-8")
