@@ -129,7 +129,7 @@ def test_bodies_stay_small(batch: Batch) -> None:
 
 
 SABOTAGE = (
-    ("bf_grad_input_0", r"(at_w = .*)", r"\1 - 1"),
+    ("bf_grad_input_0_tiles_0", r"(at_w = .*)", r"\1 - 1"),
     ("bf_output_0_tiles_0", r"for t_1 in range\(5\)", "for t_1 in range(4)"),
     ("bf_grad_weight_0", r"total = v_sum\(s_0_1\)", "total = v_sum(s_0_0)"),
     ("bf_grad_bias_0", r"e_store\(out \+ at_out \+ 1", "e_store(out + at_out"),
