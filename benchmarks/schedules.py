@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from codegen.bench.machine import processor
 from codegen.compile import chosen_isa, compiler_version
 from codegen.facts import facts_of
 from codegen.lower import ranked
@@ -99,7 +100,7 @@ def page(found: list[Timed], accuracy: str, dtype: str) -> str:
     lines = [
         "# The model's choice of schedule against the quickest of the timed",
         "",
-        f"{dtype}, {accuracy}, {compiler_version()}; geometric mean of regrets {mean:.3f},"
+        f"{processor()}, {dtype}, {accuracy}, {compiler_version()}; geometric mean of regrets {mean:.3f},"
         f" worst {worst.regret:.2f} ({worst.layer}, {worst.kernel}).",
         "",
         "| layer | input | kernel | timed | model's first, us | quickest, us | regret | quickest schedule |",
