@@ -41,7 +41,8 @@ def forward(
     tall = -(-contraction.axes[0].out // over[0].m)
     target = replace(target, threads=2) if band > tall else target
     vectors = 2 if contraction.outs % (2 * lanes) == 0 else 1
-    return Winograd(contraction, target, over, min(band, tall), 3, vectors, levels)
+    plan = Winograd(contraction, target, over, min(band, tall), 3, vectors, levels)
+    return replace(plan, images=contraction.batch) if band > tall and contraction.groups == 1 else plan
 
 
 def gradient(

@@ -24,7 +24,9 @@ from codegen.schedules.nest import Target
 from codegen.schedules.problem import Contraction
 from codegen.schedules.winograd import MOST_STEPPED, plans
 from codegen.schedules.winograd_forward import Winograd
+from codegen.schedules.winograd_output import Back
 from codegen.schedules.winograd_product import Levels
+from codegen.schedules.winograd_tiles import Tiles
 from codegen.specialised import _cheapest
 from codegen.targets.cython.parts import packed_count
 from codegen.tuning import _compiled
@@ -39,10 +41,11 @@ CUT = Levels(2, 2, True)
 
 
 def stepped(steps: int, threads: int, contraction: Contraction) -> Winograd:
-    """All tiles in one band."""
+    """All tiles of all images in one band."""
     over = (transform(2, 3), transform(2, 3))
     tall = -(-contraction.axes[0].out // 2)
-    return Winograd(contraction, replace(TARGET, threads=threads), over, tall, 3, 1, CUT, steps=steps)
+    plan = Winograd(contraction, replace(TARGET, threads=threads), over, tall, 3, 1, CUT, steps=steps)
+    return replace(plan, images=contraction.batch)
 
 
 def cut_otherwise(levels: Levels, contraction: Contraction) -> Winograd:
@@ -62,6 +65,40 @@ def test_loops_in_steps_equal_plain_numpy_exactly(key: str, steps: int, threads:
     outs = layer.out_channels if key == "output" else layer.in_channels
     assert held.turn * steps * (outs // 4) == held.count
     assert kernel.workspace < kernel_of(layer, shape, key, partial(stepped, 0, threads)).workspace
+
+
+BATCH = (3, *SHAPE[1:])
+
+
+@pytest.mark.parametrize("key", ["output", "input"])
+@pytest.mark.parametrize(("steps", "threads"), [(0, 2), (1, 1), (2, 2)])
+def test_loops_over_all_images_equal_plain_numpy_exactly(key: str, steps: int, threads: int) -> None:
+    layer = LAYER if key == "output" else Conv2d(8, 16, 3, padding=1)
+    shape = (BATCH[0], layer.in_channels, *BATCH[2:])
+    data = operands(layer, shape, steps, object, 99)
+    kernel = kernel_of(layer, shape, key, partial(stepped, steps, threads))
+    assert (run(kernel, data, 4, Fraction(0)) == reference(layer, data)[key]).all()
+
+
+@pytest.mark.parametrize("of", [Tiles, Back])
+def test_images_in_one_place_are_seen(of: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = operands(LAYER, BATCH, 5, object, 99)
+    monkeypatch.setattr(of, "plane", 9999)
+    right = reference(LAYER, data)["output"]
+    for place, equal in ((None, True), (0, False)):
+        if place is not None:
+            monkeypatch.setattr(of, "image", place)
+        found = run(kernel_of(LAYER, BATCH, "output", partial(stepped, 1, 1)), data, 4, Fraction(0))
+        assert (found == right).all() == equal
+
+
+def test_all_images_are_one_band_where_a_block_has_them_near() -> None:
+    for batch, groups, worth in ((1, 1, True), (8, 1, True), (512, 1, False), (8, 2, False)):
+        layer = Conv2d(512, 512, 3, padding=1, groups=groups)
+        found = list(plans(contraction_of(layer, (batch, 512, 7, 7), "output"), LARGE))
+        wanted = [p for p in found if isinstance(p, Winograd) and p.steps and p.images == batch]
+        assert bool(wanted) == worth
+        assert not worth or min(found, key=lambda p: p.cost()) in wanted
 
 
 def changed(kernel: Kernel, name: str, body: Any) -> Kernel:
@@ -88,13 +125,15 @@ def test_a_step_that_is_left_out_is_seen(name: str, body: Any) -> None:
     assert not (found == reference(LAYER, data)["output"]).all()
 
 
-def compiled(folder: Path, *edits: tuple[str, str], steps: int = 2, threads: int = 2) -> Any:
-    make = {"output": partial(stepped, steps, threads)}
-    return artefact_of(folder, LAYER, SHAPE, make, TARGET, edits=edits)
+def compiled(folder: Path, *edits: tuple[str, str], shape: tuple[int, ...] = SHAPE) -> Any:
+    return artefact_of(folder, LAYER, shape, {"output": partial(stepped, 2, 2)}, TARGET, edits=edits)
 
 
-def test_texts_in_steps_pass_validation_packed_and_on_two_threads(tmp_path: Path) -> None:
-    checked = {(c.kernel, c.method) for c in validate(compiled(tmp_path)).checks}
+@pytest.mark.parametrize("shape", [SHAPE, BATCH])
+def test_texts_in_steps_pass_validation_packed_and_on_two_threads(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    checked = {(c.kernel, c.method) for c in validate(compiled(tmp_path, shape=shape)).checks}
     assert {("output", m) for m in ("field", "rational", "packed", "threads")} <= checked
 
 

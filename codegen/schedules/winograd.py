@@ -34,6 +34,8 @@ MOST_SCRATCH = 768 * 2**10
 """Bytes of a band's tiles and sums, so that they stay in the second cache."""
 MOST_WHOLE = 2 * 2**20
 """Bytes of all tiles and sums where threads share outputs, not bands."""
+MOST_BATCH = 20 * 2**20
+"""The same of all images of a batch together."""
 MOST_STEPPED = 512 * 2**10
 """Bytes of the taps of a step, so that they stay in the second cache beside tiles."""
 LEAST_STEPPED = 700 * 2**10
@@ -117,20 +119,23 @@ def _outputs(contraction: Contraction, target: Target, over: Over, accuracy: str
     terms, lanes = contraction.ins, target.lanes
     tall, wide = (-(-a.out // t.m) for a, t in zip(contraction.axes, over, strict=True))
     size = over[0].n * over[1].n * wide * (terms + 2 * lanes) * target.element
-    whole = {tall} if size * tall <= MOST_WHOLE else set[int]()
-    alone = contraction.batch == contraction.groups == 1
-    for band in sorted({*_bands(tall, size), *(whole if alone or target.threads > 1 else ())}):
+    batch = contraction.batch
+    most = MOST_WHOLE if batch == 1 else MOST_BATCH
+    whole = {(tall, batch)} if contraction.groups == 1 and size * tall * batch <= most else set()
+    for band, images in sorted({*((b, 1) for b in _bands(tall, size)), *whole}):
         for vectors in (v for v in (2, 1) if contraction.outs % (v * lanes) == 0):
             for levels in levels_of(terms, accuracy):
                 if accuracy == "strict" and not peers.keeps_fast(
                     contraction, target.element, over, levels.cut
                 ):
                     continue
-                if rows := rows_of(vectors, levels, band * wide, terms, target):
+                if rows := rows_of(vectors, levels, images * band * wide, terms, target):
                     plan = Winograd(contraction, target, over, band, rows, vectors, levels, accuracy)
-                    if target.threads > 1 or size * band <= MOST_SCRATCH or band == 1:
+                    plan = replace(plan, images=images)
+                    near = images == 1 and (size * band <= MOST_SCRATCH or band == 1)
+                    if target.threads > 1 or near:
                         yield plan
-                    if band in whole:
+                    if (band, images) in whole:
                         yield from _stepped(plan)
 
 

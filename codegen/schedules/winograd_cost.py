@@ -22,6 +22,8 @@ SETTLED = 640 * 2**10
 """Bytes of a band and its taps beyond which one drives the other out of the second cache."""
 SECOND, THIRD, MEMORY = 40.0, 20.0, 14.0
 """Bytes a cycle from the second and third cache and from memory."""
+AGAIN = ((700 * 2**10, inf), (8 * 2**20, 25.0), (inf, 14.0))
+"""Bytes a cycle of tiles that are asked for in advance, by the bytes of all of them."""
 FARTHEST = 28 * 2**20
 """Bytes that stay in the third cache."""
 
@@ -88,6 +90,13 @@ def streamed(taps: Filter, bands: int, element: int) -> float:
     share = 1 - PACKED if taps.steps else 1.0
     speed = MEMORY if size > FARTHEST else 2 * THIRD
     return share * bands * size / speed if size > MIDDLE else 0.0
+
+
+def again(tiles: Tiles, back: Back, blocks: int, element: int) -> float:
+    """Cycles that so many blocks of outputs wait for all tiles and their sums outside the second cache."""
+    size, sums = (of.products * of.plane * element for of in (tiles, back))
+    speed = next(bytes_a_cycle for most, bytes_a_cycle in AGAIN if size <= most)
+    return blocks * (size / speed + (2 * sums / THIRD if sums > MIDDLE else 0.0))
 
 
 def spilled(taps: Filter, band: int, element: int) -> float:

@@ -4,9 +4,9 @@
 
 Taps are transformed once (a part that packs), bands of tile rows one after another: their tiles transformed,
 for each block of outputs all products as matrix products (tiles by channels by outputs), and the way back
-while those are near. Where all tiles make one band and taps are many, these are transformed in steps: some
-channels of a block of outputs at a time, right before they are used, so that transformed taps never leave the
-second cache. The gradient by the input is the same with taps that run backwards.
+while those are near. Where all tiles of all images make one band and taps are many, these are transformed
+in steps: some channels of a block of outputs at a time, right before they are used, so that transformed taps
+never leave the second cache. The gradient by the input is the same with taps that run backwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ from codegen.loops import Assign, Buffer, Call, Do, If, Loop, Part, Place, Point
 from codegen.schedules.nest import Target, mark
 from codegen.schedules.planned import PACKED, Room, Scratch
 from codegen.schedules.problem import Axis, Contraction
-from codegen.schedules.winograd_cost import NEAR, of_back, of_filter, of_products, of_tiles, spilled, streamed
+from codegen.schedules.winograd_cost import (
+    MIDDLE,
+    NEAR,
+    again,
+    of_back,
+    of_filter,
+    of_products,
+    of_tiles,
+    spilled,
+    streamed,
+)
 from codegen.schedules.winograd_filter import Filter
 from codegen.schedules.winograd_output import Back, by_weight
 from codegen.schedules.winograd_product import Levels, Side, Tile
@@ -37,6 +47,7 @@ class Winograd:
         band: tile rows of a band.
         rows, vectors: of the register tile.
         steps: in which a block's taps are transformed and used; 0 where all are transformed ahead.
+        images: of the batch whose tiles are transformed together, 1 or all.
     """
 
     contraction: Contraction
@@ -48,6 +59,7 @@ class Winograd:
     levels: Levels
     accuracy: str = "strict"
     steps: int = 0
+    images: int = 1
 
     @cached_property
     def filter(self) -> Filter:
@@ -64,8 +76,9 @@ class Winograd:
         c = self.contraction
         rows, columns = (cut(a, t) for a, t in zip(c.axes, self.over, strict=True))
         return Tiles(
-            "image", c.image, "c", c.ins, c.batch, c.groups, rows, columns, self.band, self.target.lanes
-        )
+            "image", c.image, "c", c.ins, c.batch, c.groups, rows, columns, self.band, self.target.lanes,
+            images=self.images,
+        )  # fmt: skip
 
     @cached_property
     def back(self) -> Back:
@@ -86,6 +99,7 @@ class Winograd:
             self.vectors,
             self.target.lanes,
             self.target.registers,
+            self.images,
         )
 
     @property
@@ -102,7 +116,7 @@ class Winograd:
     def once(self) -> bool:
         """Whether there is one band whose tiles are transformed ahead; threads share what is inside it."""
         c = self.contraction
-        alone = c.batch == c.groups == 1 and self.band == self.tiles.rows.tiles
+        alone = c.batch == self.images and c.groups == 1 and self.band == self.tiles.rows.tiles
         return alone and (self.target.threads > 1 or self.steps > 0)
 
     @property
@@ -116,7 +130,8 @@ class Winograd:
         lines = columns.out_step == 1 and c.axes[0].out_step == columns.out
         stepped = self.steps == 0 or (self.once and even)
         laid = self.tiles.fits and self.filter.fits and lines and bias
-        return stepped and laid and shortest >= self.target.lanes
+        together = self.images == 1 or self.once
+        return stepped and together and laid and shortest >= self.target.lanes
 
     @property
     def cuts(self) -> list[tuple[int, int, int]]:
@@ -135,21 +150,24 @@ class Winograd:
         total = of_tiles(self.tiles, element) + c.outs // lanes * of_back(self.back, self.tiles.rows.tiles)
         uneven = 0.0
         for _, count, times in self.cuts:
-            products = of_products(self.rows, self.levels, taps, count * columns.tiles, element)
+            tiles = self.images * count * columns.tiles
+            products = of_products(self.rows, self.levels, taps, tiles, element) / self.images
             total += times * taps.blocks * products
             turns, threads = taps.blocks if self.once else times, self.target.threads
             uneven += -(-turns // threads) * threads * count * times / turns
         total *= uneven / self.tiles.rows.tiles
-        bands = c.batch * sum(times for _, _, times in self.cuts)
+        bands = c.batch // self.images * sum(times for _, _, times in self.cuts)
         band = self.tiles.products * self.tiles.plane + self.back.products * self.back.plane
         waits = streamed(taps, bands, element) + bands * c.groups * spilled(taps, band, element)
+        waits += again(self.tiles, self.back, taps.blocks, element) if self.once else 0.0
         return c.batch * c.groups * total + waits + PACKED * of_filter(taps, element)
 
     def note(self) -> str:
         names = "x".join(f"F({t.m},{t.r})" for t in self.over)
         tile = f"tile of {self.rows} by {self.vectors} vectors"
         taps = f", taps of {self.filter.ins} channels at a time" if self.steps else ""
-        return f"WINOGRAD {names}: bands of {self.band} tile rows, {tile}, {self.levels.note()}{taps}"
+        band = f"bands of {self.band} tile rows" + (f" of {self.images} images" if self.images > 1 else "")
+        return f"WINOGRAD {names}: {band}, {tile}, {self.levels.note()}{taps}"
 
     def scratch(self) -> tuple[Scratch, ...]:
         found = (*self.filter.scratch(), *self.tiles.scratch(), *self.back.scratch())
@@ -166,14 +184,21 @@ class Winograd:
 
     def _apart(self, room: Room, packing: str) -> Iterator[Part]:
         """The only band: threads share blocks of channels, then blocks of outputs, whole or in steps."""
-        zero = (Place("n", Form()), Place("g", Form()))
+        zero = Place("g", Form())
         ahead, body = self.tiles.block(room, Form(), self.band)
-        yield Part(room.part("image"), "block", self.tiles.blocks, (mark(room.mark()), *zero, *ahead, *body))
+        body = (mark(room.mark()), zero, *ahead, *self._images(body))
+        yield Part(room.part("image"), "block", self.tiles.blocks, body)
         rows = self.back.rows(0, self.band)
-        inner = (*zero, *self.back.constants(), *self._block(room, Form(), self.band, rows))
+        inner = (zero, *self.back.constants(), *self._block(room, Form(), self.band, rows))
         body = (mark(room.mark()), *inner)
         blocks = self.filter.blocks
         yield Part(room.part("outputs"), "block", blocks, body, steps=self.steps, ahead=packing)
+
+    def _images(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The same for every image of the only band."""
+        if self.images > 1:
+            return (Loop("n", 0, self.images, 1, body),)
+        return (Place("n", Form()), *body) if self.once else body
 
     def _part(self, room: Room, number: int, start: int, count: int, times: int) -> Part:
         """The bands of one kind; the batch inside."""
@@ -201,6 +226,7 @@ class Winograd:
         yield Loop("product", 0, self.filter.products, 1, tuple(self._products(room, count)))
         vectors = range(self.vectors)
         back = tuple(s for v in vectors for s in self.back.statements(sums, lines, v, first, count, rows))
+        back = self._images(back)
         yield from (If((Zero(name("step") - (self.steps - 1)),), back),) if self.adds else back
 
     @property
@@ -216,7 +242,7 @@ class Winograd:
 
     def _products(self, room: Room, count: int) -> Iterator[Statement]:
         """One product of all tiles of a band: whole register tiles and a smaller one."""
-        tiles = count * self.tiles.columns.tiles
+        tiles = self.images * count * self.tiles.columns.tiles
         whole, rest = divmod(tiles, self.rows)
         if whole:
             body = self._tile(room, self.rows, name("tile"), tiles > self.rows)
@@ -235,7 +261,9 @@ class Winograd:
         out = Side(room.scratch["sums"], name("product") * back.plane + tile * back.apart, back.apart)
         size = (rows, self.vectors, self.target.lanes)
         ahead = taps.plane if asks and self.steps and taps.plane * self.target.element <= NEAR else 0
-        return Tile(*size, each, line, out, taps.ins, self.levels, self.adds, ahead).statements()
+        far = self.once and of.products * of.plane * self.target.element > MIDDLE
+        later = rows * of.apart if far and rows == self.rows else 0
+        return Tile(*size, each, line, out, taps.ins, self.levels, self.adds, ahead, later).statements()
 
 
 def cut(axis: Axis, over: Transform) -> Cut:

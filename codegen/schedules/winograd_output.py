@@ -35,6 +35,7 @@ class Back:
         band: tile rows of a band.
         vectors: of k that the products have side by side.
         registers: of the machine, of which half transformed products take most.
+        images: of the batch, whose products of a band lie one image after another.
     """
 
     out: Operand
@@ -48,6 +49,7 @@ class Back:
     vectors: int
     lanes: int
     registers: int = 32
+    images: int = 1
 
     @property
     def apart(self) -> int:
@@ -55,9 +57,14 @@ class Back:
         return self.vectors * self.lanes
 
     @property
+    def image(self) -> int:
+        """Elements that belong to one product and image."""
+        return self.band * self.tiles * self.apart
+
+    @property
     def plane(self) -> int:
         """Elements that belong to one product; no power of two."""
-        return self.band * self.tiles * self.apart + 16
+        return self.images * self.image + 16
 
     @property
     def products(self) -> int:
@@ -113,6 +120,7 @@ class Back:
     def _tile(self, sums: Buffer, lines: Buffer, vector: int) -> Iterator[Statement]:
         yield Place("tile", self.tiles - 1 - name("turn"))
         at = (name("row") * self.tiles + name("tile")) * self.apart + vector * self.lanes
+        at += name("n") * self.image if self.images > 1 else 0
         yield Place("at_sums", at)
         tall, wide = self.steps
         to = (name("row") * (tall * self.size[1]) + name("tile") * wide) * self.lanes

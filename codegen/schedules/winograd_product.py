@@ -68,6 +68,7 @@ class Tile:
 
     Attributes:
         ahead: where not 0, what lies so many elements after each line is asked for in advance.
+        later: the same for the entries of each row.
     """
 
     rows: int
@@ -80,6 +81,7 @@ class Tile:
     levels: Levels
     adds: bool = False
     ahead: int = 0
+    later: int = 0
 
     @property
     def spots(self) -> list[tuple[int, int]]:
@@ -134,6 +136,9 @@ class Tile:
         """Some terms written out; a block begins with a product alone where it has a sum of its own."""
         yield Place("each_at", name("each_term") + start * self.each.term)
         yield Place("line_at", name("line_term") + start * self.line.term)
+        for i in range(self.rows if self.later else 0):
+            at = name("each_at") + (i * self.each.row + self.later)
+            yield Do(Call("e_prefetch", (Pointer(self.each.buffer, at),)))
         for s in range(terms):
             for j in range(self.vectors):
                 at = name("line_at") + (s * self.line.term + j * self.lanes)

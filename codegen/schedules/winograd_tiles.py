@@ -62,6 +62,7 @@ class Tiles:
         kind: of index that the lanes are, "c" or "k"; `channels` of them, a multiple of `lanes`.
         band: tile rows of a band.
         share, shares: the number of the share of all channels that is taken, and how many there are.
+        images: of the batch, whose tiles of a band lie one image after another in the result.
     """
 
     title: str
@@ -76,6 +77,7 @@ class Tiles:
     lanes: int
     share: str = ""
     shares: int = 1
+    images: int = 1
 
     @property
     def narrow(self) -> bool:
@@ -92,9 +94,14 @@ class Tiles:
         return self.channels + 16
 
     @property
+    def image(self) -> int:
+        """Elements of the result that belong to one product and image."""
+        return self.band * self.columns.tiles * self.apart
+
+    @property
     def plane(self) -> int:
         """Elements of the result that belong to one product."""
-        return self.band * self.columns.tiles * self.apart + 16
+        return self.images * self.image + 16
 
     @property
     def products(self) -> int:
@@ -281,6 +288,7 @@ class Tiles:
         ]
         results = work.apply(columns.matrix, sources)
         to = (name("row") * columns.tiles + name("tile")) * self.apart + name("block") * lanes
+        to += name("n") * self.image if self.images > 1 else 0
         into = Place("to", name("half_row") * (columns.n * self.plane) + to)
         stores = [
             Do(Call("v_store", (Pointer(tiles, name("to") + y * self.plane), r)))
