@@ -14,7 +14,7 @@ from planned_kernels import contraction_of, drawn, kernel_of, wrong
 
 from codegen.assembly import expected, looked_at
 from codegen.compile import chosen_isa, to_c
-from codegen.loops import Assign, Call, Kernel, Limit, Part, Place, Pointer, Statement, statements
+from codegen.loops import Assign, Call, Kernel, Limit, Part, Place, Pointer, Statement, calls, statements
 from codegen.run import run
 from codegen.schedules import filter
 from codegen.schedules.filter import SUMMED, Filter, best_tile, mirrored, plans
@@ -89,6 +89,38 @@ def test_image_and_out_change_places(layer: str, shape: tuple[int, ...]) -> None
         axis = replace(other.axes[0], pad=other.axes[0].pad + 1)
         moved = Lines(replace(other, axes=(axis, *other.axes[1:])), TARGETS[1])
         assert wrong(Filter(moved, vectors, other.ins, tile, "ck"), problem, 4)
+
+
+PICKED = (
+    ("Conv2d(5, 4, 1, stride=2)", (2, 5, 5, 6)),
+    ("Conv2d(3, 6, 1, stride=(3, 2), groups=3)", (1, 3, 5, 26)),
+    ("Conv3d(2, 5, 1, stride=(1, 2, 3))", (1, 2, 2, 5, 14)),
+)
+
+
+@pytest.mark.parametrize(("layer", "shape"), PICKED)
+def test_places_that_a_stride_leaves_out_are_not_copied(layer: str, shape: tuple[int, ...]) -> None:
+    """Whole vectors, vectors that overlap, and rows shorter than one; another column is seen."""
+    problem = contraction_of(layer, shape, "weight")
+    assert problem.axes[-1].padded < problem.axes[-1].image
+    for target in TARGETS:
+        tile = best_tile(Lines(problem, target), 1, problem.ins)
+        assert tile is not None
+        for moved in (0, 1):
+            last = replace(problem.axes[-1], pad=-moved)
+            lines = Lines(replace(problem, axes=(*problem.axes[:-1], last)), target, True)
+            assert lines.copied and lines.plane <= problem.places + 2 * target.lanes
+            found = wrong(Filter(lines, 1, problem.ins, tile), problem, target.lanes)
+            assert bool(found) == bool(moved)
+
+
+def test_places_are_picked_where_an_image_is_larger_than_the_caches() -> None:
+    for batch, worth in ((1, False), (8, True)):
+        problem = contraction_of("Conv2d(256, 512, 1, stride=2)", (batch, 256, 56, 56), "weight")
+        best = next(iter(plans(problem, Target(16, 28, 32))))
+        assert best.lines.picked == worth == ("places that are read copied" in best.note())
+        asked = [c for c in calls(kernel_of(best, problem).body) if c.operation == "e_prefetch"]
+        assert bool(asked) == worth
 
 
 def test_strided_ones_are_not_mirrored_and_few_channels_are() -> None:

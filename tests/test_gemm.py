@@ -110,6 +110,16 @@ def test_transposed_results_are_offered_in_chunks_of_whole_vectors() -> None:
         assert wrong(plan, small, SMALL.lanes) == [], plan
 
 
+def test_a_factor_with_gaps_that_leaves_the_caches_is_not_the_broadcast_one() -> None:
+    """Each panel would read all of it again; where it stays near, that costs nothing."""
+    target = Target(16, 28, 32, accuracy="relaxed")
+    for batch, near in ((1, True), (8, False)):
+        problem = contraction_of("Conv2d(256, 512, 1, stride=2)", (batch, 256, 56, 56), "weight")
+        best = min(plans(problem, target), key=lambda p: p.cost())
+        assert isinstance(best, Gemm)
+        assert (best.product.left.buffer is problem.image.buffer) == near
+
+
 def test_what_is_no_matrix_product_has_no_plan() -> None:
     for layer in ("Conv2d(2, 3, 3)", "Conv2d(2, 3, 1, padding=1)"):
         assert list(plans(contraction_of(layer, (1, 2, 6, 6), "output"), SMALL)) == []

@@ -74,7 +74,7 @@ class Chan(Setup):
         for (r0, r1, r), (p0, p1, p) in product(pieces(band, self.rows), pieces(line.cols, self.places)):
             tiles = (r1 - r0) // r * ((p1 - p0) // p)
             sums = r * p * self.vectors
-            tap = max(sums / 2, LOAD * (r * p + self.vectors), LATENCY) * 1.03 + self.far
+            tap = max(sums / 2, LOAD * (r * p + self.vectors), LATENCY) * 1.028 + self.far
             stored = (sums * 2.0 + 12) * self.blocks.count if self.apart else sums + 12
             added = (sums * ADDED + 4) * self.blocks.count if self.held else 0.0
             whole = self.first.ins * (line.products * tap + 2)

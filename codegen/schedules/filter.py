@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from math import prod
 
-from codegen.loops import Assign, Buffer, Call, Loop, Part, Place, Statement
+from codegen.loops import Assign, Buffer, Call, Do, Loop, Part, Place, Pointer, Statement
 from codegen.schedules import filter_copies, filter_store, peers
 from codegen.schedules.filter_lines import Level, Lines, Outs
 from codegen.schedules.filter_tiles import Body, Cut, Tile, cut_places, tiles
@@ -36,6 +37,12 @@ LONGEST = 64
 """Places that are added up one after another before their sum joins the others; twice that of many blocks."""
 SECOND, FAR = 2**20, 48
 """Bytes of a second-level cache; bytes in a cycle from behind it that products do not hide."""
+FARTHEST, MEMORY = 28 * 2**20, 8
+"""The same of the last cache."""
+LINE = 64
+"""Bytes of a line of the caches."""
+PICK = 2.5
+"""Cycles to copy one place that a stride does not leave out, its line fetched."""
 JOIN = 4.0
 """Cycles to add a vector of sums to the totals and to clear it."""
 MOST_PLANS = 4
@@ -81,6 +88,7 @@ class Filter:
             f"FILTER tile: {self.vectors} vectors of {self.lines.lanes} channels {vector}, "
             f"{self.tile.ins} channels {single}, {len(self.lines.taps)} taps in {bodies} bodies; "
             f"blocks of {self.cut.places} places, turns of {self.ins} channels {single}"
+            f"{', places that are read copied' if self.lines.picked else ''}"
         )
 
     def scratch(self) -> tuple[Scratch, ...]:
@@ -154,7 +162,11 @@ class Filter:
             Place("at_g", name("at_turned") + cut.place() * row),
             Place("at_s", name("c") * entries),
         )
-        body = (*places, *work.statements([mark(room.mark()) for _ in tile.groups]))
+        body = (
+            *places,
+            *self._asked(image, tile),
+            *work.statements([mark(room.mark()) for _ in tile.groups]),
+        )
         work_of_block = (Loop("c", 0, ins, tile.ins, body),)
         if cut.single:
             return cut.around(work_of_block, (), ())
@@ -164,6 +176,16 @@ class Filter:
         before = cleared(sums, ins * entries, lanes)
         after = joined(totals, sums, ins * entries, lanes)
         return (*cleared(totals, ins * entries, lanes), *cut.around(work_of_block, before, after))
+
+    def _asked(self, image: Buffer, tile: Tile) -> tuple[Statement, ...]:
+        """A block of the next tile's channels asked for in advance: runs too short to be foreseen."""
+        lines = self.lines
+        if not lines.picked:
+            return ()
+        later = name("at_x") + (name("i") + tile.ins) * lines.kind("c") + name("j")
+        ask = Do(Call("e_prefetch", (Pointer(image, later),)))
+        line = LINE // lines.target.element
+        return (Loop("i", 0, tile.ins, 1, (Loop("j", 0, self.cut.places, line, (ask,)),)),)
 
     def cost(self) -> float:
         """Cycles by the model: tiles, their sums, what is copied and turned round, what is stored."""
@@ -187,8 +209,10 @@ class Filter:
         planes = p.batch * p.groups * p.ins * (lines.plane // lines.lanes)
         again = vectors * -(-p.ins // self.ins) + planes * -(-lines.blocks // self.vectors)
         width = lines.lanes * lines.target.element
-        far = again * width / FAR if (vectors + planes) * width > SECOND else 0.0
-        return 8.0 * vectors + (4.0 * planes if lines.copied else 0.0) + far
+        size = (vectors + planes) * width
+        far = again * width / (FAR if size <= FARTHEST else MEMORY) if size > SECOND else 0.0
+        copy = PICK * lines.lanes if lines.picked else 4.0 if lines.copied else 0.0
+        return 8.0 * vectors + copy * planes + far
 
 
 def cleared(sums: Buffer, count: int, lanes: int) -> tuple[Statement, ...]:
@@ -226,8 +250,9 @@ def plans(problem: Contraction, target: Target) -> Iterator[Filter]:
 
 def _plans(problem: Contraction, target: Target, names: str) -> Iterator[Filter]:
     """Every number of vectors in a turn, with few channels c and with twice as many."""
-    lines = Lines(problem, target)
-    for vectors in range(1, min(4, lines.blocks) + 1):
+    picks = problem.pointwise and any(a.stride > 1 for a in problem.axes)
+    ways = [Lines(problem, target, picked) for picked in ((False, True) if picks else (False,))]
+    for lines, vectors in product(ways, range(1, min(4, ways[0].blocks) + 1)):
         width = vectors * lines.lanes * target.element * len(lines.taps)
         for ins in sorted({_chunk(problem.ins, SUMMED * by // width) for by in (1, 2)}):
             tile = best_tile(lines, vectors, ins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from codegen.loops import Assign, Buffer, Call, Do, Loop, Part, Place, Pointer, Statement
-from codegen.schedules.filter_lines import Lines, Outs, reach
+from codegen.schedules.filter_lines import Lines, Outs
 from codegen.schedules.nest import Writer, mark
 from codegen.schedules.planned import Room
 from codegen.schedules.turns import parted
@@ -47,28 +47,32 @@ def _padded(lines: Lines, room: Room) -> Part:
 
 def _rows(lines: Lines, to: Buffer) -> tuple[Statement, ...]:
     """The rows of one plane; what is stored beyond a row are zeros, and the next row comes after it."""
-    axes = lines.problem.axes
-    ends = [reach(a) for a in axes]
-    if any(low >= high for low, high in ends):
+    axes, moves = lines.problem.axes, lines.moves
+    if any(m.first >= m.stop for m in moves):
         return ()
     at_from, at_to = name("at_from"), name("at_to")
-    for number, axis in enumerate(axes):
-        place = name(f"r_{number}") if number < len(axes) - 1 else name("j") + ends[-1][0]
-        at_from = at_from + place * axis.image_step
-        at_to = at_to + (place + axis.pad) * lines.step(number)
-    body = _line(lines, to, at_from, at_to, ends[-1][1] - ends[-1][0])
+    for number, (axis, move) in enumerate(zip(axes, moves, strict=True)):
+        place = name(f"r_{number}") if number < len(axes) - 1 else name("j") + move.first
+        at_from = at_from + (place * move.stride + move.base) * axis.image_step
+        at_to = at_to + (place + move.before) * lines.step(number)
+    body = _line(lines, to, at_from, at_to, moves[-1].stop - moves[-1].first)
     for number in reversed(range(len(axes) - 1)):
-        body = (Loop(f"r_{number}", *ends[number], 1, body),)
+        body = (Loop(f"r_{number}", moves[number].first, moves[number].stop, 1, body),)
     return body
 
 
 def _line(lines: Lines, to: Buffer, at_from: Form, at_to: Form, count: int) -> tuple[Statement, ...]:
-    """One row, by vectors where its places are neighbours."""
+    """One row, by vectors where it has as many places; with a stride the last ones may overlap."""
     source, lanes = lines.problem.image.buffer, lines.lanes
-    if lines.problem.axes[-1].image_step != 1:
-        one = Assign("one", Call("e_load", (Pointer(source, at_from),)))
-        return (Loop("j", 0, count, 1, (one, Do(Call("e_store", (Pointer(to, at_to), "one"))))),)
     writer, whole = Writer("v", lanes), count // lanes * lanes
+    if (step := lines.problem.axes[-1].image_step * lines.moves[-1].stride) != 1:
+        if not whole:
+            one = Assign("one", Call("e_load", (Pointer(source, at_from),)))
+            return (Loop("j", 0, count, 1, (one, Do(Call("e_store", (Pointer(to, at_to), "one"))))),)
+        several = Assign("value", Call("v_load_strided", (Pointer(source, at_from), step)))
+        apart = (several, writer.store(to, at_to, "value", lanes))
+        last = (Place("j", Form.of(count - lanes)), *apart) if count > whole else ()
+        return (Loop("j", 0, whole, lanes, apart), *last)
     body: tuple[Statement, ...] = ()
     if whole:
         move = (writer.load("value", source, at_from, lanes), writer.store(to, at_to, "value", lanes))

@@ -1,7 +1,8 @@
 """Owns how the factors of a gradient by the weight lie in memory, as its tiles address them.
 
-The image is read as it is, or from a copy with its zeros around it; out is laid out anew so that a vector
-holds one place of consecutive channels k. Places (n, q) are levels of loops with one step in each.
+The image is read as it is, or from a copy with its zeros around it, or, for one tap with a stride, from a
+copy of the places that are read; out is laid out anew so that a vector holds one place of consecutive
+channels k. Places (n, q) are levels of loops with one step in each.
 """
 
 from __future__ import annotations
@@ -31,6 +32,22 @@ class Level:
 
 
 @dataclass(frozen=True)
+class Move:
+    """How an axis of the image is copied: place stride * i + base to place i + before, first <= i < stop.
+
+    Attributes:
+        extent: places of the copy.
+    """
+
+    first: int
+    stop: int
+    stride: int
+    base: int
+    before: int
+    extent: int
+
+
+@dataclass(frozen=True)
 class Outs:
     """Consecutive groups of vectors of channels k: `count` groups of `vectors`, the first at `first`.
 
@@ -50,10 +67,15 @@ class Outs:
 
 @dataclass(frozen=True)
 class Lines:
-    """Addresses of a contraction whose result is the weight."""
+    """Addresses of a contraction whose result is the weight.
+
+    Attributes:
+        picked: whether the image is copied without the places that a stride leaves out.
+    """
 
     problem: Contraction
     target: Target
+    picked: bool = False
 
     @property
     def lanes(self) -> int:
@@ -61,20 +83,27 @@ class Lines:
 
     @cached_property
     def copied(self) -> bool:
-        """Whether the image is copied between zeros first."""
-        return not all(a.inside for a in self.problem.axes)
+        """Whether the image is copied first, between zeros where tiles read these."""
+        return self.picked or not all(a.inside for a in self.problem.axes)
+
+    @cached_property
+    def moves(self) -> tuple[Move, ...]:
+        """How each axis of the image is copied."""
+        if self.picked:
+            return tuple(Move(0, a.out, a.stride, -a.pad, 0, a.out) for a in self.problem.axes)
+        return tuple(Move(*reach(a), 1, 0, a.pad, a.padded) for a in self.problem.axes)
 
     @cached_property
     def plane(self) -> int:
         """Elements from one copied plane to the next; a vector may be stored across a plane's last row."""
-        rows = prod(a.padded for a in self.problem.axes)
+        rows = prod(m.extent for m in self.moves)
         count = (-(-rows // self.lanes) + 1) * self.lanes
         return count + self.lanes * (count * self.target.element % PAGE == 0)
 
     def step(self, number: int) -> int:
         """Elements from one place of the image to the next along an axis, in what the tiles read."""
         axes = self.problem.axes
-        return prod(a.padded for a in axes[number + 1 :]) if self.copied else axes[number].image_step
+        return prod(m.extent for m in self.moves[number + 1 :]) if self.copied else axes[number].image_step
 
     def kind(self, kind: str) -> int:
         """Elements from one batch entry, group or channel of the image to the next in what tiles read."""
@@ -112,7 +141,8 @@ class Lines:
         found = [Level("n", self.problem.batch, self.kind("n"), self.places)]
         for number, axis in enumerate(axes):
             inner = prod(a.out for a in axes[number + 1 :])
-            found.append(Level(f"q_{number}", axis.out, axis.stride * self.step(number), inner))
+            stride = 1 if self.picked else axis.stride
+            found.append(Level(f"q_{number}", axis.out, stride * self.step(number), inner))
         return tuple(level for level in found if level.extent > 1) or (found[-1],)
 
     @property

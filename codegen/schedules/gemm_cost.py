@@ -32,6 +32,8 @@ SECOND, SEGMENT = 2**20, 4.0
 """Bytes of the second cache, and cycles for each stretch of a larger result that a tile begins to write."""
 MISSED, FAR = 0.6, 0.5
 """Cycles that a broadcast and a vector from the second cache add."""
+FARTHEST, MEMORY = 20 * 2**20, 14.0
+"""Bytes that the last cache keeps from one panel to the next; bytes a cycle from behind it."""
 NEAREST = 20480
 """Bytes of the factor in vectors that stay in the nearest cache from one tile to the next."""
 
@@ -46,12 +48,23 @@ def cycles(gemm: Gemm) -> float:
     if gemm.layout == "panel":
         total += sum(n * _panel(gemm, used) for _, n, used in gemm.panels)
     total *= gemm.product.times
+    total += gemm.panel_count * _spread(gemm)
     if gemm.layout == "whole":
         times = float(prod(r.extent for r in gemm.packed_outer))
         times *= PACKED if gemm.product.right.weight else 1.0
         total += times * sum(n * (_panel(gemm, used) + _written(gemm)) for _, n, used in gemm.panels)
     threads = min(gemm.target.threads, gemm.turns)
     return total * -(-gemm.turns // threads) * gemm.target.threads / gemm.turns
+
+
+def _spread(gemm: Gemm) -> float:
+    """The broadcast factor read from memory, where a stride leaves gaps in each line of it."""
+    product = gemm.product
+    runs = [r for r in (*product.outer, *product.rows, *product.depth) if r.left]
+    if any(r.left == 1 for r in runs):
+        return 0.0
+    size = gemm.target.element * (1 + sum((r.extent - 1) * r.left for r in runs))
+    return size / MEMORY if size > FARTHEST else 0.0
 
 
 def _rows_of_panel(gemm: Gemm, used: int) -> float:
