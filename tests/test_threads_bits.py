@@ -28,6 +28,7 @@ SHAPES: tuple[tuple[str, tuple[int, ...]], ...] = (
     ("Conv2d(64, 64, 3, padding=1)", (1, 64, 56, 56)),
     ("Conv2d(64, 64, 3, padding=1)", (2, 64, 14, 14)),
     ("Conv2d(128, 128, 3, padding=1)", (1, 128, 7, 7)),
+    ("Conv2d(256, 256, 3, padding=1)", (4, 256, 7, 7)),
     ("Conv2d(3, 32, 7, stride=2, padding=3)", (1, 3, 64, 64)),
     ("Conv2d(16, 24, 5, padding=2, dilation=2)", (2, 16, 20, 20)),
     ("Conv2d(64, 128, 1)", (1, 64, 28, 28)),
