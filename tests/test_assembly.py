@@ -17,6 +17,7 @@ from codegen.assembly import Found, expected, looked_at, said
 from codegen.compile import ISAS
 from codegen.loops import Assign, Buffer, Call, Do, Kernel, Loop, Pointer
 from codegen.produce import Request, module_source
+from codegen.schedules import winograd_output
 from codegen.targets.cython.printer import module_text
 from derive.index import Form, name
 from derive.layers.base import Layer
@@ -90,6 +91,25 @@ def test_our_kernels(layer: str, shape: tuple[int, ...], isa: str, dtype: str, t
 @pytest.mark.parametrize(("layer", "shape", "isa", "dtype"), MORE)
 def test_all_our_kernels(layer: str, shape: tuple[int, ...], isa: str, dtype: str, tmp_path: Path) -> None:
     hold(of_layer(layer, shape, isa, dtype, tmp_path))
+
+
+def test_a_bias_leaves_the_way_back_of_winograd_its_registers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """F(4,3) holds 24 half transformed products; with a bias beside them all at once are too many."""
+    layer = parse_layer("Conv2d(256, 256, 3, padding=1)")
+    assert isinstance(layer, Layer)
+    request = Request(
+        layer, (1, 256, 7, 7), "float32", ("output",), "fast", ISAS["avx512"], accuracy="relaxed"
+    )
+    for biased, spills in ((winograd_output.BIASED, False), (0, True)):
+        monkeypatch.setattr(winograd_output, "BIASED", biased)
+        text, known, _ = module_source(request)
+        assert "F(4,3)xF(4,3)" in text
+        folder = tmp_path / str(biased)
+        folder.mkdir()
+        found = compiled(text, known["expected"], folder, "avx512", "float32")["output"]
+        assert bool(found.spills) == bool(found.faults) == spills
 
 
 def many(accumulators: int, lanes: int, title: str) -> Kernel:

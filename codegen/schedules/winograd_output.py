@@ -19,8 +19,8 @@ from codegen.schedules.winograd_apply import Applied, Matrix, declared, sharing
 from derive.index import Form, name
 from derive.toom import Transform
 
-SPARE = 4
-"""Registers beside those of half transformed products."""
+SPARE, BIASED = 4, 5
+"""Registers beside those of half transformed products, and how many more a bias takes."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,9 @@ class Back:
         """
         down, along = self.matrices
         alone = self.tiles == 1 and self.steps[1] > self.size[1]
-        if alone or len(down) * len(along[0]) + SPARE <= self.registers:
+        given = len(self.after.parameters) if self.after else 0
+        beside = SPARE + given + (BIASED if self.bias is not None else 0)
+        if alone or len(down) * len(along[0]) + beside <= self.registers:
             return [tuple(range(len(down)))]
         return sharing(down)
 
