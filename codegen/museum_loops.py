@@ -45,7 +45,7 @@ def stores(statement: Statement, buffer: str, *operations: str) -> Call | None:
     if not isinstance(statement, Do):
         return None
     call = statement.call
-    into = call.arguments[0]
+    into = call.arguments[0] if call.arguments else None
     named = not operations or call.operation in operations
     return call if named and isinstance(into, Pointer) and into.buffer.name == buffer else None
 
@@ -215,7 +215,7 @@ def one_row_short(kernel: Kernel) -> Kernel:
 def _fills(loop: Loop, kernel: Kernel) -> bool:
     """Whether a loop only writes the workspace."""
     scratch = {b.name for b in kernel.scratch}
-    written = [s.call.arguments[0] for s in statements(loop.body) if isinstance(s, Do)]
+    written = [a for s in statements(loop.body) if isinstance(s, Do) for a in s.call.arguments[:1]]
     return bool(written) and all(isinstance(p, Pointer) and p.buffer.name in scratch for p in written)
 
 

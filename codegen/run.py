@@ -284,11 +284,17 @@ class Machine:
     def v_held(self, value: list[Any]) -> list[Any]:
         return value
 
+    def v_kept(self, value: list[Any]) -> None:
+        pass
+
     def v_transpose(self, into: Any, origin: Any, rows: int, columns: int) -> None:
         data, name, at = origin
         for i in range(self.lanes):
             line = self.read((data, name, at + i), self.lanes, columns)
             self.write((into[0], into[1], into[2] + i * rows), line)
+
+    def e_anew(self) -> None:
+        pass
 
     def e_prefetch(self, pointer: Any) -> None:
         pass

@@ -133,12 +133,15 @@ class Back:
             for spot, value in enumerate(outs):
                 u, v = rows[spot // wide], spot % wide
                 yield from self._stored(lines, (u * self.size[1] + v) * self.lanes, value)
+            if len(rows) == 1 < len(self.matrices[0]):
+                yield Do(Call("e_anew"))
 
     def _together(self) -> list[tuple[int, ...]]:
         """The rows of a tile's outputs in sets that are computed one after another.
 
-        All at once, or where registers do not hold so much those that share sums of products. A tile alone in
-        its row that has more places than the row must store them in order.
+        All at once, or where registers do not hold so much those that share sums of products, or where these
+        and one more column of products are still too many each alone. A tile alone in its row that has more
+        places than the row must store them in order.
         """
         down, along = self.matrices
         alone = self.tiles == 1 and self.steps[1] > self.size[1]
@@ -146,7 +149,9 @@ class Back:
         beside = SPARE + given + (BIASED if self.bias is not None else 0)
         if alone or len(down) * len(along[0]) + beside <= self.registers:
             return [tuple(range(len(down)))]
-        return sharing(down)
+        column = len(down[0]) + SPARE
+        sets = ((rows, len(rows) * len(along[0]) + column <= self.registers) for rows in sharing(down))
+        return [each for rows, fits in sets for each in ([rows] if fits else [(u,) for u in rows])]
 
     def _transformed(self, sums: Buffer, work: Applied, rows: Sequence[int]) -> list[str]:
         """The names of a tile's outputs; columns of products first, each as soon as it is loaded."""

@@ -48,9 +48,13 @@ class Levels:
     def registers(self, rows: int, vectors: int) -> int:
         return rows * vectors * (2 if self.held else 1) + vectors + 1
 
+    def kept(self, target: Target) -> bool:
+        """Whether gcc has to be told to leave sums in their registers: a tile that has most of many."""
+        return not self.held and target.registers > 16
+
     def fits(self, rows: int, vectors: int, target: Target) -> bool:
         """Whether a tile has its registers, and without a second set some for constants beside it."""
-        spare = 0 if self.held or target.registers <= 16 else 4
+        spare = 0 if self.held else 4
         few = rows * vectors <= target.accumulators
         return few and self.registers(rows, vectors) + spare <= target.registers
 
@@ -69,6 +73,7 @@ class Tile:
     Attributes:
         ahead: where not 0, what lies so many elements after each line is asked for in advance.
         later: the same for the entries of each row.
+        kept: whether an entry keeps its register until the last product by it (`v_kept`).
     """
 
     rows: int
@@ -82,6 +87,7 @@ class Tile:
     adds: bool = False
     ahead: int = 0
     later: int = 0
+    kept: bool = False
 
     @property
     def spots(self) -> list[tuple[int, int]]:
@@ -158,6 +164,8 @@ class Tile:
                         if first
                         else Call("v_fma", (y, "entry", f"w_{j}")),
                     )
+                if self.kept:
+                    yield Do(Call("v_kept", ("entry",)))
         if self.levels.held:
             for i, j in self.spots:
                 yield Assign(f"s_{i}_{j}", Call("v_add", (f"s_{i}_{j}", f"y_{i}_{j}")))

@@ -23,6 +23,18 @@ BF_MOVE V v_held(V x) {
 #endif
     return x;
 }
+/* without it gcc may write a sum of products to the register of a factor that is not read again; sums that
+   change registers within a loop take more of them than there are sums */
+BF_MOVE void v_kept(V x) {
+#if defined(__x86_64__)
+    if (sizeof(V) >= 16 && sizeof(V) <= BF_NATIVE_BYTES) __asm__ volatile("" : : "v"(x));
+#elif defined(__aarch64__)
+    if (sizeof(V) == 16) __asm__ volatile("" : : "w"(x));
+#endif
+    (void)x;
+}
+/* without it gcc keeps vectors for a second use, and where registers are few puts them on the stack */
+BF_MOVE void e_anew(void) { __asm__ volatile("" : : : "memory"); }
 BF_MOVE void e_prefetch(const E *p) { __builtin_prefetch(p, 0, 3); }
 
 /* step by step lanes at distance d change places between rows at distance d; a function of its own, for else
@@ -51,6 +63,8 @@ static __attribute__((noinline, unused)) void v_transpose(E *to, const E *from, 
 #else
 
 BF_MOVE V v_held(V x) { return x; }
+BF_MOVE void v_kept(V x) { (void)x; }
+BF_MOVE void e_anew(void) {}
 BF_MOVE void e_prefetch(const E *p) { (void)p; }
 BF_MOVE void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n) {
     for (int i = 0; i < BF_LANES; i++)

@@ -204,8 +204,8 @@ def buffers(body: tuple[Statement, ...]) -> set[str]:
 
 
 def _stored(buffer: Buffer, body: tuple[Statement, ...]) -> bool:
-    calls = (s.call for s in statements(body) if isinstance(s, Do))
-    return any(isinstance(c.arguments[0], Pointer) and c.arguments[0].buffer == buffer for c in calls)
+    into = (a for s in statements(body) if isinstance(s, Do) for a in s.call.arguments[:1])
+    return any(isinstance(a, Pointer) and a.buffer == buffer for a in into)
 
 
 def _pointed(body: tuple[Statement, ...]) -> Iterator[Pointer]:

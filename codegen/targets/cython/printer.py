@@ -256,7 +256,7 @@ def _types(operation: str) -> str:
     """The types of an operation's arguments; what has no result stores through its first one."""
     result, arguments = OPERATIONS[operation]
     types = [TYPES[a] for a in arguments]
-    if not result and operation != "e_prefetch":
+    if not result and arguments.startswith("p") and operation != "e_prefetch":
         types[0] = "E*"
     return ", ".join(types)
 
