@@ -51,7 +51,8 @@ def gradient(
     tall = -(-contraction.axes[0].out // over[0].r)
     span = lanes if band > 2 else contraction.outs
     target = replace(SMALL, lanes=lanes)
-    return Gradient(contraction, target, over, min(band, tall), span, 3, 1, levels)
+    plan = Gradient(contraction, target, over, min(band, tall), span, 3, 1, levels)
+    return replace(plan, images=contraction.batch) if band > tall and contraction.groups == 1 else plan
 
 
 def maker(key: str, rng: random.Random, lanes: int) -> Maker:

@@ -152,19 +152,20 @@ def _taps(contraction: Contraction, target: Target, over: Over, accuracy: str) -
     outs, lanes = contraction.outs, target.lanes
     tall, wide = (-(-a.out // t.r) for a, t in zip(contraction.axes, over, strict=True))
     size = over[0].n * over[1].n * wide * (contraction.ins + outs) * target.element
-    whole = {tall} if size * tall <= MOST_TILES else set[int]()
-    for band in sorted({*_bands(tall, size), *whole}):
-        once = contraction.batch == contraction.groups == 1 and band == tall
+    batch = contraction.batch
+    whole = {(tall, 1)} if size * tall <= MOST_TILES else set[tuple[int, int]]()
+    whole |= {(tall, batch)} if contraction.groups == 1 and size * tall * batch <= MOST_BATCH else set()
+    for band, images in sorted({*((b, 1) for b in _bands(tall, size)), *whole}):
+        once = images == batch and contraction.groups == 1 and band == tall
         for vectors in (v for v in (2, 1) if outs % (v * lanes) == 0):
             step = vectors * lanes
             spans = {step, 2 * step} if once else {outs // min(target.threads, outs // step)}
             for span in sorted(s for s in spans if outs % s == 0 and s % step == 0):
-                for levels in levels_of(band * wide, accuracy, bands=True):
-                    if rows := rows_of(vectors, levels, contraction.ins, band * wide, target):
-                        plan = Gradient(
-                            contraction, target, over, band, span, rows, vectors, levels, accuracy
-                        )
-                        yield plan
+                terms = images * band * wide
+                for levels in levels_of(terms, accuracy, bands=True):
+                    if rows := rows_of(vectors, levels, contraction.ins, terms, target):
+                        how = (over, band, span, rows, vectors, levels, accuracy, images)
+                        yield Gradient(contraction, target, *how)
 
 
 def _bands(tall: int, size: int) -> Iterator[int]:

@@ -94,9 +94,14 @@ def streamed(taps: Filter, bands: int, element: int) -> float:
 
 def again(tiles: Tiles, back: Back, blocks: int, element: int) -> float:
     """Cycles that so many blocks of outputs wait for all tiles and their sums outside the second cache."""
-    size, sums = (of.products * of.plane * element for of in (tiles, back))
-    speed = next(bytes_a_cycle for most, bytes_a_cycle in AGAIN if size <= most)
-    return blocks * (size / speed + (2 * sums / THIRD if sums > MIDDLE else 0.0))
+    sums = back.products * back.plane * element
+    return blocks * (all_of(tiles, element) + (2 * sums / THIRD if sums > MIDDLE else 0.0))
+
+
+def all_of(tiles: Tiles, element: int) -> float:
+    """Cycles that reading all tiles of a band waits for them outside the second cache."""
+    size = tiles.products * tiles.plane * element
+    return size / next(speed for most, speed in AGAIN if size <= most)
 
 
 def spilled(taps: Filter, band: int, element: int) -> float:

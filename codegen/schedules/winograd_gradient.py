@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 
 from codegen.loops import Assign, Call, Do, Loop, Part, Place, Pointer, Statement
 from codegen.schedules.nest import Target, mark
 from codegen.schedules.planned import Room, Scratch
 from codegen.schedules.problem import Contraction
-from codegen.schedules.winograd_cost import SECOND, THIRD, of_back, of_tiles
+from codegen.schedules.winograd_cost import FARTHEST, MEMORY, SECOND, THIRD, all_of, of_back, of_tiles
 from codegen.schedules.winograd_output import Back, by_weight
 from codegen.schedules.winograd_product import Levels, Side, Tile
 from codegen.schedules.winograd_tiles import Cut, Tiles
@@ -28,6 +29,13 @@ WAITED = 0.2
 """Share of the time to move tiles and sums that products do not hide (timed on six layers)."""
 NEAR = 1280 * 2**10
 """Bytes of tiles and sums of a band that are read from the second cache for the most part."""
+SPEEDS = (
+    (NEAR, SECOND / WAITED),
+    (12 * 2**20, THIRD / WAITED),
+    (FARTHEST, 27.0),
+    (inf, MEMORY),
+)
+"""Bytes a cycle at which tiles and sums of so many bytes are waited for (512@7, batches of 8)."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Gradient:
         band: tile rows of a band.
         span: outputs of a turn.
         rows, vectors: of the register tile.
+        images: of the batch whose tiles are terms of one sum.
     """
 
     contraction: Contraction
@@ -50,6 +59,7 @@ class Gradient:
     vectors: int
     levels: Levels
     accuracy: str = "strict"
+    images: int = 1
 
     @cached_property
     def image(self) -> Tiles:
@@ -58,7 +68,9 @@ class Gradient:
             Cut(t.b, t.r, a.pad, a.image, a.image_step, -(-a.out // t.r))
             for a, t in zip(c.axes, self.over, strict=True)
         )
-        return Tiles("image", c.image, "c", c.ins, c.batch, c.groups, rows, columns, self.band, self.lanes)
+        counts = (c.ins, c.batch, c.groups)
+        cuts = (rows, columns, self.band)
+        return Tiles("image", c.image, "c", *counts, *cuts, self.lanes, images=self.images)
 
     @cached_property
     def change(self) -> Tiles:
@@ -70,7 +82,7 @@ class Gradient:
         )
         counts = (self.span, c.batch, c.groups)
         cuts = (rows, columns, self.band)
-        return Tiles("change", c.out, "k", *counts, *cuts, self.lanes, "turn_of", self.turns)
+        return Tiles("change", c.out, "k", *counts, *cuts, self.lanes, "turn_of", self.turns, self.images)
 
     @cached_property
     def back(self) -> Back:
@@ -100,7 +112,7 @@ class Gradient:
     @property
     def order(self) -> tuple[object, ...]:
         """What the order of additions, and so every bit of the result, depends on."""
-        return self.over, self.levels, self.band
+        return self.over, self.levels, self.band, self.images
 
     @property
     def turns(self) -> int:
@@ -110,7 +122,7 @@ class Gradient:
     def once(self) -> bool:
         """Whether there is one band, whose image tiles serve all turns."""
         c = self.contraction
-        return c.batch == c.groups == 1 and self.band == self.image.rows.tiles
+        return c.batch == self.images and c.groups == 1 and self.band == self.image.rows.tiles
 
     @property
     def fits(self) -> bool:
@@ -119,7 +131,8 @@ class Gradient:
         even = c.outs % self.span == 0 and self.span % (self.vectors * self.lanes) == 0
         taps = along.tap_step == 1 and down.tap_step == along.taps
         taps = taps and c.weight.step("c") == down.taps * along.taps and c.ins * c.taps >= self.lanes
-        return even and taps and self.image.fits and self.change.fits
+        together = self.images == 1 or self.once
+        return even and taps and together and self.image.fits and self.change.fits
 
     @property
     def cuts(self) -> list[tuple[int, int, int]]:
@@ -134,21 +147,22 @@ class Gradient:
         total = times * of_tiles(self.image, element) + self.turns * of_tiles(self.change, element)
         blocks = self.turns * (self.span // (self.vectors * self.lanes))
         for _, count, many in self.cuts:
-            terms = count * self.image.columns.tiles
-            total += many * blocks * self.image.products * self._sweep(terms)
+            terms = self.images * count * self.image.columns.tiles
+            total += many * blocks * self.image.products * self._sweep(terms) / self.images
         total = c.batch * total + self.turns * self._moved()
         uneven = -(-self.turns // self.target.threads) * self.target.threads / self.turns
         return uneven * c.groups * (total + c.outs // self.lanes * of_back(self.back, c.ins))
 
     def _moved(self) -> float:
-        """Cycles that one turn waits for tiles and sums, which stay in the second cache or do not."""
+        """Cycles that one turn waits for tiles and sums, by the cache that they stay in."""
         element = self.target.element
-        bands = self.contraction.batch * sum(many for _, _, many in self.cuts)
+        bands = self.contraction.batch // self.images * sum(many for _, _, many in self.cuts)
         sums = self.back.products * self.back.plane * element
         tiles = self.image.products * (self.image.plane + self.change.plane) * element
         near = sums + tiles <= NEAR
         moved = bands * tiles * (1 if near else 2) + (2 * bands + 1) * sums
-        return WAITED * moved / (SECOND if near else THIRD)
+        waits = moved / next(speed for most, speed in SPEEDS if sums + tiles <= most)
+        return waits + (all_of(self.image, element) if self.images > 1 else 0.0)
 
     def _sweep(self, terms: int) -> float:
         """Cycles of one product of all channels with one block of outputs."""
@@ -159,8 +173,9 @@ class Gradient:
     def note(self) -> str:
         names = "x".join(f"F({t.m},{t.r})" for t in self.over)
         tile = f"tile of {self.rows} by {self.vectors} vectors"
+        of = f" of {self.images} images" if self.images > 1 else ""
         return (
-            f"WINOGRAD {names} with taps as outputs: bands of {self.band} tile rows, {self.span} outputs "
+            f"WINOGRAD {names} with taps as outputs: bands of {self.band} tile rows{of}, {self.span} outputs "
             f"a turn, {tile}, {self.levels.note()}"
         )
 
@@ -173,13 +188,13 @@ class Gradient:
         parts = [*self.image.whole(room), *self.change.whole(room)]
         if self.once:
             ahead, body = self.image.block(room, Form(), self.band)
-            zero = (Place("n", Form()), Place("g", Form()))
-            parts.append(
-                Part(
-                    room.part("image"), "block", self.image.blocks, (mark(room.mark()), *zero, *ahead, *body)
-                )
-            )
+            body = (mark(room.mark()), Place("g", Form()), *ahead, *self._images(body))
+            parts.append(Part(room.part("image"), "block", self.image.blocks, body))
         return *parts, Part(room.part("taps"), "turn_of", self.turns, tuple(self._turn(room)))
+
+    def _images(self, body: tuple[Statement, ...]) -> tuple[Statement, ...]:
+        """The same for every image of the only band."""
+        return (Loop("n", 0, self.images, 1, body),) if self.images > 1 else (Place("n", Form()), *body)
 
     def _turn(self, room: Room) -> Iterator[Statement]:
         """The outputs of one turn, group after group."""
@@ -193,7 +208,7 @@ class Gradient:
             first = Form.of(start) + (name("band") * self.band if many > 1 else 0)
             band = tuple(self._band(room, first, count))
             inner += [Loop("band", 0, many, 1, band)] if many > 1 else band
-        body += [Loop("n", 0, c.batch, 1, tuple(inner))] if c.batch > 1 else inner
+        body += [Loop("n", 0, c.batch, 1, tuple(inner))] if c.batch > self.images else inner
         for vector in range(self.span // self.lanes):
             body += self.back.statements(sums, lines, vector, Form(), c.ins, c.ins * self.over[0].m)
         yield Place("k", name("turn_of") * self.span)
@@ -216,9 +231,11 @@ class Gradient:
         """Both tensors' tiles of a band and all of its products."""
         if not self.once:
             yield from self.image.statements(room, first, count)
-        yield from self.change.statements(room, first, count)
+        ahead, body = self.change.block(room, first, count)
+        block = (Loop("block", 0, self.change.blocks, 1, body),)
+        yield from (*ahead, *(self._images(block) if self.images > 1 else block))
         whole, rest = divmod(self.contraction.ins, self.rows)
-        terms, wide = count * self.image.columns.tiles, self.vectors * self.lanes
+        terms, wide = self.images * count * self.image.columns.tiles, self.vectors * self.lanes
         inner: list[Statement] = []
         if whole:
             tile = self._tile(room, self.rows, name("channel"), terms)
