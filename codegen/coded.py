@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from codegen.algebra import span
-from codegen.operands import Array, viewed
+from codegen.operands import Array, viewed, wrong_shape
 from derive.errors import LayerError, LimitError
 from derive.layers.base import Layer, claims_of, user_shape
 from derive.layers.codes import Code
@@ -49,7 +49,7 @@ class Coded:
                 mend += " where these are class numbers; build(..., target=shape) takes probabilities"
             raise LayerError("wrong dtype", where=title, expected="int64", got=str(array.dtype), mend=mend)
         if array.shape != self.shape:
-            raise LayerError("wrong shape", where=title, expected=str(self.shape), got=str(array.shape))
+            raise wrong_shape(title, self.shape, array)
         if self.ignored is None and self._inside(array):
             return self._elements(array)
         outside = (array < self.low) | (array > self.high)

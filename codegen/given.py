@@ -76,7 +76,11 @@ class Given:
             known = self.coded.get(name) or self.wanted[name]
             kind = "an int64 array" if name in self.coded else "an array"
             raise LayerError(
-                "missing operand", where=name, expected=f"{kind} of shape {known.shape}", got="None"
+                "missing operand",
+                where=name,
+                expected=f"{kind} of shape {known.shape}",
+                got="None",
+                mend=f"{name}=an array, by its name",
             )
         return self.coded[name].taken(value) if name in self.coded else self.wanted[name].taken(value)
 

@@ -32,7 +32,7 @@ class Wanted:
                 "wrong dtype", where=self.name, expected=self.dtype.name, got=str(array.dtype), mend=mend
             )
         if array.shape != self.shape:
-            raise LayerError("wrong shape", where=self.name, expected=str(self.shape), got=str(array.shape))
+            raise wrong_shape(self.name, self.shape, array)
         if not array.flags.c_contiguous:
             raise LayerError(
                 "not C-contiguous",
@@ -71,9 +71,20 @@ class Wanted:
             ) from None
         if not array.flags.writeable:
             raise LayerError(
-                "read-only", where=title, expected="an array that may be written to", got="read-only"
+                "read-only",
+                where=title,
+                expected="an array that may be written to",
+                got="read-only",
+                mend=f"{title} = {title}.copy()",
             )
         return array
+
+
+def wrong_shape(title: str, wanted: tuple[int, ...], array: Array) -> LayerError:
+    """What is said of an array of another shape; one of as many entries may only lie differently."""
+    as_many = array.size == np.prod(wanted, dtype=np.int64)
+    mend = f"{title}.reshape{wanted}" if as_many else "an array of that shape; a kernel is of one shape"
+    return LayerError("wrong shape", where=title, expected=str(wanted), got=str(array.shape), mend=mend)
 
 
 def viewed(title: str, value: Any) -> Array:

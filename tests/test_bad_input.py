@@ -37,7 +37,7 @@ SHAPES = {
     "x=1,1,8,8": ("not a size", "'x=1'"),
     "8,8": ("wrong number of axes", "2 axes"),
     "1,1,1,8,8": ("wrong number of axes",),
-    "1,3,8,8": ("wrong number of channels", "in_channels=1", "3"),
+    "1,3,8,8": ("wrong number of channels", "in_channels=1", "3", "mend: ", "(1, 1, 8, 8)"),
 }
 
 

@@ -101,6 +101,14 @@ def test_operands_that_do_not_fit(
     with pytest.raises(LayerError) as caught:
         forward(kernel, {**d, name: spoil(d[name])})
     assert words in str(caught.value) and caught.value.where == name
+    assert caught.value.mend
+
+
+def test_the_mend_of_another_shape_is_a_reshape_where_that_fits(kernel: Kernel, d: dict[str, Array]) -> None:
+    for spoil, mended in ((lambda a: a[..., None], True), (lambda a: a[:1], False)):
+        with pytest.raises(LayerError) as caught:
+            forward(kernel, {**d, "input": spoil(d["input"])})
+        assert (caught.value.mend == f"input.reshape{d['input'].shape}") == mended
 
 
 def test_operands_the_layer_lacks(kernel: Kernel, d: dict[str, Array]) -> None:

@@ -13,6 +13,7 @@ from derive.layers.shapes import (
     Pair,
     as_tuples,
     axis_tuple,
+    check_channels,
     check_input,
     check_pad,
     flag,
@@ -148,13 +149,7 @@ class _Conv(Layer):
 
     def _checked(self, input_shape: Sequence[int]) -> tuple[int, ...]:
         shape = check_input(input_shape, self.rank, spatial_layout(self.tags))
-        if shape[-self.rank - 1] != self.in_channels:
-            raise LayerError(
-                "wrong number of channels",
-                where=f"input_shape[{len(shape) - self.rank - 1}]",
-                expected=f"in_channels={self.in_channels}",
-                got=str(shape[-self.rank - 1]),
-            )
+        check_channels(shape, self.rank, self.in_channels)
         for i, (length, reach, (before, after)) in enumerate(
             zip(shape[-self.rank :], self.reach, self.paddings, strict=True)
         ):

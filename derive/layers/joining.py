@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from derive.claim import Claim
 from derive.errors import LayerError
 from derive.layers.base import Layer, Operand
-from derive.layers.shapes import as_tuples, check_shape, positive_int, whole
+from derive.layers.shapes import as_tuples, check_channels, check_shape, positive_int, whole
 from derive.statements import rearranging
 from derive.statements.rearranging import axis_sizes
 
@@ -69,13 +69,7 @@ class Bias(Layer):
 
     def sizes(self, input_shape: Sequence[int]) -> dict[str, int]:
         shape = check_shape(input_shape, 2, MOST_AXES)
-        if shape[1] != self.num_features:
-            raise LayerError(
-                "wrong number of channels",
-                where="input_shape[1]",
-                expected=f"num_features={self.num_features}",
-                got=str(shape[1]),
-            )
+        check_channels(shape, len(shape) - 2, self.num_features, "num_features")
         return dict(zip(axis_sizes(len(shape)), shape, strict=True))
 
 

@@ -61,6 +61,8 @@ class Linear(Layer):
                 where=f"input_shape[{len(shape) - 1}]",
                 expected=f"in_features={self.in_features}",
                 got=str(shape[-1]),
+                mend=f"the input shape {(*shape[:-1], self.in_features)}, or a layer with "
+                f"in_features={shape[-1]}",
             )
         lead = {f"N_{i}": n for i, n in enumerate(shape[:-1])}
         return lead | {"C": self.in_features, "K": self.out_features}

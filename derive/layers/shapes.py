@@ -179,12 +179,15 @@ def check_pad(mode: str, tag: str, length: int, before: int, after: int) -> None
 
 def check_channels(shape: Sequence[int], rank: int, wanted: int, title: str = "in_channels") -> None:
     """The channel axis, before `rank` spatial ones, has the wanted length."""
-    if shape[-rank - 1] != wanted:
+    axis = len(shape) - rank - 1
+    if shape[axis] != wanted:
+        fitting = tuple(wanted if i == axis else n for i, n in enumerate(shape))
         raise LayerError(
             "wrong number of channels",
-            where=f"input_shape[{len(shape) - rank - 1}]",
+            where=f"input_shape[{axis}]",
             expected=f"{title}={wanted}",
-            got=str(shape[-rank - 1]),
+            got=str(shape[axis]),
+            mend=f"the input shape {fitting}, or a layer with {title}={shape[axis]}",
         )
 
 
