@@ -44,6 +44,7 @@ OPERATIONS: dict[str, tuple[str, str]] = {
     "v_kept": ("", "v"),
     "v_transpose": ("", "ppnn"),
     "e_prefetch": ("", "p"),
+    "e_apart": ("", ""),
     "e_anew": ("", ""),
     "e_index": ("E", "i"),
     "v_index": ("V", "ii"),
@@ -58,8 +59,8 @@ i an integer or a form over loop names.
 `larger` and `smaller` take (code, best, x) and, like `same`, give a flag, 1 or 0; `choose` takes (flag, a, b)
 and copies; `gate` is a product that is 0 where its second factor is; `fn_<name>` is a function of
 `derive.functions` with its parameters; `rational` is the constant n / d. `v_held(x)` is x, in a register,
-`v_kept(x)` does nothing but have x in its register until then, and `e_anew()` nothing but have what is loaded
-after it read from memory, though it was before;
+`v_kept(x)` does nothing but have x in its register until then, `e_apart()` nothing but have no vector in a
+register across it, `e_anew()` nothing but have what is loaded after it read from memory again;
 `v_load_span(p, f, n)` is zero but for lanes f .. f + n - 1, which are p[0] .. p[n - 1]; `v_even` and `v_odd`
 are every second element of two vectors end to end, `v_zip_low` and `v_zip_high` the two halves of what has
 its two arguments as every second element;

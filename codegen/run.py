@@ -293,6 +293,9 @@ class Machine:
             line = self.read((data, name, at + i), self.lanes, columns)
             self.write((into[0], into[1], into[2] + i * rows), line)
 
+    def e_apart(self) -> None:
+        pass
+
     def e_anew(self) -> None:
         pass
 

@@ -263,8 +263,10 @@ class Winograd:
         ahead = taps.plane if asks and self.steps and taps.plane * self.target.element <= NEAR else 0
         far = self.once and of.products * of.plane * self.target.element > MIDDLE
         later = rows * of.apart if far and rows == self.rows else 0
-        kept = self.levels.kept(self.target)
-        return Tile(*size, each, line, out, taps.ins, self.levels, self.adds, ahead, later, kept).statements()
+        guard = self.levels.guard(self.target)
+        return Tile(
+            *size, each, line, out, taps.ins, self.levels, self.adds, ahead, later, guard
+        ).statements()
 
 
 def cut(axis: Axis, over: Transform) -> Cut:

@@ -251,5 +251,5 @@ class Gradient:
         line = Side(room.scratch["change_tiles"], product * change.plane + wide, 0, change.apart)
         out = Side(room.scratch["sums"], product * back.plane + channel * back.apart + wide, back.apart)
         size = (rows, self.vectors, self.lanes)
-        kept = self.levels.kept(self.target)
-        return Tile(*size, each, line, out, terms, self.levels, not self.once, kept=kept).statements()
+        guard = self.levels.guard(self.target)
+        return Tile(*size, each, line, out, terms, self.levels, not self.once, guard=guard).statements()

@@ -210,8 +210,8 @@ class Line:
         line = Side(room.scratch["taps"], taps_at, 0, taps.wide)
         out = Side(room.scratch["sums"], number * back.plane + tile * back.apart, back.apart)
         size = (rows, self.vectors, self.target.lanes)
-        kept, terms = self.levels.kept(self.target), self.joined * self.contraction.ins
-        return Tile(*size, each, line, out, terms, self.levels, kept=kept).statements()
+        guard, terms = self.levels.guard(self.target), self.joined * self.contraction.ins
+        return Tile(*size, each, line, out, terms, self.levels, guard=guard).statements()
 
 
 def unit(size: int) -> Matrix:

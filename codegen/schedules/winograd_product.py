@@ -48,9 +48,9 @@ class Levels:
     def registers(self, rows: int, vectors: int) -> int:
         return rows * vectors * (2 if self.held else 1) + vectors + 1
 
-    def kept(self, target: Target) -> bool:
-        """Whether gcc has to be told to leave sums in their registers: a tile that has most of many."""
-        return not self.held and target.registers > 16
+    def guard(self, target: Target) -> str:
+        """What gcc has to be told of a tile with one set of sums, so that it finds registers for them."""
+        return "" if self.held else "v_kept" if target.registers > 16 else "e_apart"
 
     def fits(self, rows: int, vectors: int, target: Target) -> bool:
         """Whether a tile has its registers, and without a second set some for constants beside it."""
@@ -73,7 +73,8 @@ class Tile:
     Attributes:
         ahead: where not 0, what lies so many elements after each line is asked for in advance.
         later: the same for the entries of each row.
-        kept: whether an entry keeps its register until the last product by it (`v_kept`).
+        guard: "v_kept" where an entry keeps its register until the last product by it, so that sums stay in
+            theirs; "e_apart" where what is set outside leaves its registers to the sums.
     """
 
     rows: int
@@ -87,7 +88,7 @@ class Tile:
     adds: bool = False
     ahead: int = 0
     later: int = 0
-    kept: bool = False
+    guard: str = ""
 
     @property
     def spots(self) -> list[tuple[int, int]]:
@@ -119,6 +120,8 @@ class Tile:
     def _group(self, terms: int, start: Form, several: bool) -> Iterator[Statement]:
         """One group: its blocks, then its sums stored or added to what is in memory."""
         whole, rest = divmod(terms, self.levels.block)
+        if self.guard == "e_apart":
+            yield Do(Call("e_apart"))
         for s in self.spots:
             yield Assign(self._total(*s), Call("v_zero"))
         yield Place("each_term", name("at_each") + start * self.each.term)
@@ -164,7 +167,7 @@ class Tile:
                         if first
                         else Call("v_fma", (y, "entry", f"w_{j}")),
                     )
-                if self.kept:
+                if self.guard == "v_kept":
                     yield Do(Call("v_kept", ("entry",)))
         if self.levels.held:
             for i, j in self.spots:

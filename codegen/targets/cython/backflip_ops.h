@@ -30,6 +30,7 @@
  *   void v_kept(V x)                   [nothing; in shipped builds x is in its register until then]
  *   void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n)   [to[i * m + j] = from[j * n + i], i, j < lanes]
  *   void e_anew(void)                  [nothing; in shipped builds what is loaded after it is read again]
+ *   void e_apart(void)                 [nothing; in shipped builds no vector is in a register across it]
  *   void e_prefetch(const E *p)        [a hint; p may be any address]
  *   E e_index(ptrdiff_t n)             V v_index(ptrdiff_t n, ptrdiff_t m)   [n; lane i is n + i * m]
  *   E e_rational(n, d)                 V v_rational(n, d)            [n / d of two literals, see elem_rational.h]

@@ -35,6 +35,13 @@ BF_MOVE void v_kept(V x) {
 }
 /* without it gcc keeps vectors for a second use, and where registers are few puts them on the stack */
 BF_MOVE void e_anew(void) { __asm__ volatile("" : : : "memory"); }
+/* without it gcc leaves constants of the loops around in registers, until sums within have too few */
+BF_MOVE void e_apart(void) {
+#if defined(__x86_64__)
+    __asm__ volatile("" : : : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+                     "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+#endif
+}
 BF_MOVE void e_prefetch(const E *p) { __builtin_prefetch(p, 0, 3); }
 
 /* step by step lanes at distance d change places between rows at distance d; a function of its own, for else
@@ -64,6 +71,7 @@ static __attribute__((noinline, unused)) void v_transpose(E *to, const E *from, 
 
 BF_MOVE V v_held(V x) { return x; }
 BF_MOVE void v_kept(V x) { (void)x; }
+BF_MOVE void e_apart(void) {}
 BF_MOVE void e_anew(void) {}
 BF_MOVE void e_prefetch(const E *p) { (void)p; }
 BF_MOVE void v_transpose(E *to, const E *from, ptrdiff_t m, ptrdiff_t n) {
